@@ -1,0 +1,1 @@
+"""The chat side: Slack, the ledger, approvals. It holds no cluster credential."""

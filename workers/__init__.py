@@ -1,0 +1,1 @@
+"""The cluster side: looking, reasoning, changing. It holds no Slack token and no database."""
