@@ -77,7 +77,8 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.LOSE: State.UNKNOWN,
     },
     State.VERIFYING: {Event.HEALED: State.DONE, Event.FAIL: State.FAILED, Event.LOSE: State.UNKNOWN},
-    State.UNKNOWN: {},
+    # The change worker may come back and say how it ended after all.
+    State.UNKNOWN: {Event.HEALED: State.DONE, Event.FAIL: State.FAILED, Event.VOID: State.VOID},
     State.REFUSED: {},
     State.DONE: {},
     State.FAILED: {},

@@ -4,7 +4,7 @@ Importing registers nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -12,6 +12,10 @@ from workers.core.finding import Finding, Unknown
 from workers.core.plan import Outcome, Plan, Refusal
 from workers.core.query import NodeQuery, Query, Seen, T
 from workers.core.target import Target
+
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Look(Protocol):
@@ -22,6 +26,9 @@ class Look(Protocol):
 
     async def all(self, queries: Iterable[Query[T]]) -> list[Seen[T]]:
         """Answer queries in parallel, in their order."""
+
+    async def both(self, one: Query[A], other: Query[B]) -> tuple[Seen[A], Seen[B]]:
+        """Answer two queries of different kinds in parallel."""
 
     async def later(self, query: Query[T], *, after: float) -> Seen[T]:
         """Look a second time, `after` seconds after the first answer (at most 30): for rates, and for

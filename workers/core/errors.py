@@ -24,6 +24,10 @@ class NotTrusted(NetdiagError):
     """A token, a signature or a key does not prove what it has to prove; do nothing with what came with it."""
 
 
+class WrongTime(NotTrusted):
+    """A token that is genuine and out of its time: it came too late, or two clocks differ."""
+
+
 class TryAgain(NetdiagError):
     """Something outside is away for now; the same call may succeed later."""
 

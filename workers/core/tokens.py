@@ -12,11 +12,11 @@ from typing import Any
 import jwt
 import msgspec
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from workers.core.errors import NotTrusted
+from workers.core.errors import NotTrusted, WrongTime
 
 ALGORITHM = "EdDSA"
 LEEWAY = 10  # seconds that two clocks may differ before a token is refused
@@ -64,7 +64,7 @@ class Keyring:
     def claims(self, purpose: str, token: str, *, now: float) -> dict[str, Any]:
         """The claims of a token, after its signature, purpose and time were checked.
 
-        Raises NotTrusted with a sentence that says what is wrong.
+        Raises NotTrusted with a sentence that says what is wrong; WrongTime when it is the time alone.
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -85,9 +85,9 @@ class Keyring:
         except jwt.InvalidTokenError as error:
             raise NotTrusted(f"the token does not verify: {error}") from error
         if claims["exp"] + LEEWAY < now:
-            raise NotTrusted(f"the token expired {now - claims['exp']:.0f} s ago")
+            raise WrongTime(f"the token expired {now - claims['exp']:.0f} s ago")
         if claims["iat"] - LEEWAY > now:
-            raise NotTrusted(f"the token is from {claims['iat'] - now:.0f} s in the future: the clocks differ")
+            raise WrongTime(f"the token is from {claims['iat'] - now:.0f} s in the future: the clocks differ")
         return claims
 
     def check(self, data: bytes, signature: str, kid: str) -> None:
@@ -100,9 +100,31 @@ class Keyring:
             key.verify(raw, data)
         except (InvalidSignature, ValueError) as error:
             raise NotTrusted("the signature does not fit") from error
-        # Base64 leaves four unused bits in the last digit here: only one spelling is the one that was signed and stored.
+        # Base64 leaves four unused bits in the last digit: only one spelling is the one that was stored.
         if base64.b64encode(raw).decode() != signature:
             raise NotTrusted("the signature is not spelled as it was stored")
+
+
+def signer_from_pem(pem: bytes) -> Signer:
+    """A signer from a PEM file's bytes. Raises NotTrusted when they hold no unencrypted Ed25519 private key."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise NotTrusted(f"this is not a private key in PEM form: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise NotTrusted("this private key is not an Ed25519 key")
+    return Signer(key)
+
+
+def public_from_pem(pem: bytes) -> Ed25519PublicKey:
+    """A public key from a PEM file's bytes. Raises NotTrusted when they hold no Ed25519 public key."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise NotTrusted(f"this is not a public key in PEM form: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise NotTrusted("this public key is not an Ed25519 key")
+    return key
 
 
 def answer_bytes(nonce: str, node_uid: str, body: bytes) -> bytes:

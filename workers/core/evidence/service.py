@@ -16,7 +16,10 @@ class ServicePort(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One endpoint of a slice. Conditions are as defaulted by EndpointSlice v1: `ready` absent means ready."""
+    """One endpoint of a slice. Conditions are as defaulted by EndpointSlice v1: `ready` absent means ready.
+
+    hints: zones and nodes that it is meant for (`zone/a`, `node/n1`); with them kube-proxy may leave it out elsewhere.
+    """
 
     addresses: tuple[str, ...]
     ready: bool = True
@@ -24,6 +27,7 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     terminating: bool = False
     node: str = ""
     pod: str = ""
+    hints: tuple[str, ...] = ()
 
 
 class SlicePort(msgspec.Struct, frozen=True):
@@ -53,6 +57,7 @@ class ServiceView(msgspec.Struct, frozen=True, omit_defaults=True):
     """A Service with its slices.
 
     `cluster_ips` is empty for headless ones. Addresses in `external_ips` include load balancer ingress IPs.
+    proxy: the label `service.kubernetes.io/service-proxy-name`; kube-proxy leaves a Service with one to that proxy.
     """
 
     namespace: str
@@ -68,6 +73,7 @@ class ServiceView(msgspec.Struct, frozen=True, omit_defaults=True):
     affinity: str = "None"
     publish_not_ready: bool = False
     created: float = 0.0
+    proxy: str = ""
     slices: tuple[EndpointSlice, ...] = ()
 
 

@@ -1,0 +1,90 @@
+"""What can be done with the lab from a terminal: `python -m tests.lab build|capabilities|in|shell|record|score`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tests.lab import build, capabilities, namespaces
+from tests.lab.processes import LabError
+
+
+def main() -> int:
+    """Exit code 0 when it worked, 1 when not, 2 when typed wrongly."""
+    arguments = _parser().parse_args()
+    try:
+        return int(arguments.run(arguments) or 0)
+    except (LabError, build.CannotBuildError) as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    each = commands.add_parser("build", help="build Kubernetes from its pinned Go modules; at once when it is built")
+    each.add_argument("--background-nice", action="store_true", help="with the lowest useful priority")
+    each.set_defaults(run=_build)
+    each = commands.add_parser("capabilities", help="try what the lab needs; exit code 1 when something is missing")
+    each.set_defaults(run=lambda _: capabilities.report())
+    each = commands.add_parser("score", help="what netdiag says of each fault; the last line is JSON (root)")
+    each.add_argument("--only", action="append", default=[], metavar="ID")
+    each.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
+    each.set_defaults(run=_score)
+    each = commands.add_parser("record", help="write before.bundle and after.bundle of a fault into DIR (root)")
+    each.add_argument("--fault", required=True, metavar="ID")
+    each.add_argument("folder", type=Path, metavar="DIR")
+    each.set_defaults(run=_record)
+    each = commands.add_parser("shell", help="a cluster to play in, with kubectl; broken, if a fault is named (root)")
+    each.add_argument("--fault", metavar="ID")
+    each.set_defaults(run=_shell)
+    for each in map(commands.choices.__getitem__, ("shell", "score", "record")):
+        each.add_argument("--backend", choices=("nft", "legacy"), default="nft", help="which iptables (default nft)")
+    each = commands.add_parser("in", help="run a command inside the lab's own namespaces (root)")
+    each.add_argument("argv", nargs="+", metavar="COMMAND")
+    each.set_defaults(run=lambda arguments: namespaces.enter(arguments.argv))
+    each = commands.add_parser("first", help="(used by `in`)")
+    each.add_argument("argv", nargs="+")
+    each.set_defaults(run=lambda arguments: namespaces.first_process(arguments.argv))
+    return parser
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    if arguments.background_nice:
+        os.nice(15)
+    print(build.build())
+    return 0
+
+
+def _shell(arguments: argparse.Namespace) -> int:
+    _go_inside()
+    from tests.lab import shell  # noqa: PLC0415 - `build` and `in` need none of it
+
+    return asyncio.run(shell.shell(arguments.fault, arguments.backend))
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    _go_inside()
+    from tests.lab import score  # noqa: PLC0415 - `build` and `in` need none of it
+
+    return asyncio.run(score.score(arguments.only, arguments.backend, quiet=arguments.json))
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    _go_inside()
+    from tests.lab import record  # noqa: PLC0415 - `build` and `in` need none of it
+
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    return asyncio.run(record.record(arguments.fault, arguments.folder, arguments.backend))
+
+
+def _go_inside() -> None:
+    """Start again inside the lab's namespaces, unless this is inside already."""
+    if not namespaces.inside():
+        build.build()
+        namespaces.enter([sys.executable, "-m", "tests.lab", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What of the lab can this machine run? Each capability is really tried, inside namespaces that go away again."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from tests.lab import build, cgroups, namespaces
+
+RULE = "*nat\n:KUBE-X - [0:0]\n-A KUBE-X -m comment --comment x -p tcp -j DNAT --to-destination 10.0.0.1:80\nCOMMIT\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Capability:
+    """One thing the lab needs. `core`: nothing works without it, and in CI it must not be missing."""
+
+    name: str
+    attempt: Callable[[], None]
+    needs: str
+    core: bool = True
+
+
+class MissingError(Exception):
+    """This machine cannot do it."""
+
+
+def _call(*argv: str, stdin: str | None = None) -> None:
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MissingError(str(error)) from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise MissingError(said[-1] if said else f"exit code {done.returncode}")
+
+
+def _networks() -> None:
+    _call("ip", "netns", "add", "try-1")
+    _call("ip", "link", "add", "try-a", "type", "veth", "peer", "name", "try-b", "netns", "try-1")
+
+
+def _bridge() -> None:
+    _call("ip", "link", "add", "try-br", "type", "bridge")
+
+
+def _iptables(backend: str) -> Callable[[], None]:
+    def attempt() -> None:
+        _call("ip", "netns", "exec", "try-1", f"iptables-{backend}-restore", stdin=RULE)
+
+    return attempt
+
+
+def _conntrack() -> None:
+    _call("ip", "netns", "exec", "try-1", "conntrack", "-L")
+
+
+def _binaries() -> None:
+    try:
+        folder = build.binaries()
+    except build.CannotBuildError as error:
+        raise MissingError(str(error)) from error
+    for name in build.BINARIES:
+        _call(str(folder / name), *(["version", "--client"] if name == "kubectl" else ["--version"]))
+
+
+def _cgroup() -> None:
+    root = cgroups.create_root()
+    if root is None:
+        raise MissingError("there is no cgroup v2 hierarchy that can be written to")
+    cgroups.remove_tree(root)
+
+
+CAPABILITIES = (
+    Capability("network namespaces, veth", _networks, "root, iproute2"),
+    Capability("bridge", _bridge, "the kernel's bridge"),
+    Capability("iptables-nft", _iptables("nft"), "Debian package iptables"),
+    Capability("iptables-legacy", _iptables("legacy"), "Debian package iptables; the kernel's ip_tables"),
+    Capability("conntrack", _conntrack, "Debian package conntrack"),
+    Capability("Kubernetes binaries", _binaries, "python -m tests.lab build"),
+    Capability("cgroup v2", _cgroup, "a hierarchy that root may write to", core=False),
+)
+
+
+def try_all() -> dict[str, str]:
+    """Capability -> why it is missing; those that are there are left out. Needs the lab's namespaces around it."""
+    missing = {}
+    for capability in CAPABILITIES:
+        try:
+            capability.attempt()
+        except MissingError as error:
+            missing[capability.name] = f"{error} (needs {capability.needs})"
+    return missing
+
+
+def missing() -> dict[str, str]:
+    """The same from anywhere: tried in namespaces made for it."""
+    if os.geteuid() != 0:
+        return {"namespaces": "the lab needs root"}
+    command = [sys.executable, "-m", "tests.lab", "in", "--", sys.executable, "-m", "tests.lab.capabilities"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        return {"namespaces": f"unshare does not work here: {done.stderr.strip()[-300:]}"}
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def report() -> int:
+    """Print what is there and what is not; exit code 1 when something that the lab cannot do without is missing."""
+    absent = missing()
+    core = {"namespaces", *(capability.name for capability in CAPABILITIES if capability.core)}
+    for capability in CAPABILITIES:
+        if "namespaces" not in absent and capability.name not in absent:
+            print(f"yes      {capability.name}")
+    for name, why in absent.items():
+        print(f"{'MISSING' if name in core else 'no     '}  {name}: {why}")
+    return 1 if core & set(absent) else 0
+
+
+if __name__ == "__main__":
+    if not namespaces.inside():
+        sys.exit("run it by: python -m tests.lab capabilities")
+    print(json.dumps(try_all()))

@@ -1,0 +1,65 @@
+"""Ways to break the lab: one small file each, named like its fault, ending with `FAULT = LabFault(...)`.
+
+A new fault is a new file here and no other change; copy one.
+"""
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.lab.cluster import Lab
+
+Act = Callable[["Lab"], Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LabFault:
+    """A fault as the lab knows it.
+
+    id: the fault that must be named first. command: what an engineer would type. inject: break it, and return when it
+    is broken for a client too. recover: undo it whatever happened meanwhile (a remedy may have healed it).
+    beside: ids of findings that may stand beside it. folded: ids that must be folded under it.
+    healed_by: the remedy that must heal it; None: none may be offered. refuses: a remedy that must refuse to plan.
+    node: where it is broken; remedies are asked about this node.
+    """
+
+    id: str
+    command: str
+    inject: Act
+    recover: Act
+    node: str
+    beside: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
+    healed_by: str | None = None
+    refuses: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Injected:
+    """A fault and the lab that it is for."""
+
+    fault: LabFault
+    lab: "Lab"
+
+    async def inject(self) -> None:
+        """Break the lab; returns when it is broken."""
+        await self.fault.inject(self.lab)
+
+    async def recover(self) -> None:
+        """Undo it; returns when the lab is healthy again."""
+        await self.fault.recover(self.lab)
+        await self.lab.healthy()
+
+
+def load() -> dict[str, LabFault]:
+    """Every fault by id. Raises ValueError for a file whose name is not its fault's."""
+    faults = {}
+    for module in pkgutil.iter_modules(__path__):
+        fault: LabFault = importlib.import_module(f"{__name__}.{module.name}").FAULT
+        if fault.id.replace("-", "_") != module.name:
+            raise ValueError(f"tests/lab/faults/{module.name}.py declares {fault.id}")
+        faults[fault.id] = fault
+    return faults

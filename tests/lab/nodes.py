@@ -1,0 +1,143 @@
+"""The lab's machines: a node is a network namespace on one bridge, with routes to the pods of the others.
+
+lab's own network: br-lab 172.30.0.1 (API server)
+  node-1 eth0 172.30.0.11, cni0 10.244.1.1/24      node-2 eth0 172.30.0.12, cni0 10.244.2.1/24      ...
+  client eth0 172.30.0.100: somebody outside the cluster
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from tests.lab.processes import LabError, run
+
+BRIDGE = "br-lab"
+GATEWAY = "172.30.0.1"
+CLIENT = "client"
+CLIENT_ADDRESS = "172.30.0.100"
+
+# A new network namespace copies the machine's settings: whatever the lab relies on is set, not hoped for.
+NODE_SYSCTLS = {
+    "net.ipv4.ip_forward": "1",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    "net.ipv4.conf.all.route_localnet": "0",
+    "net.ipv4.icmp_ratelimit": "0",  # waiting for a REJECT by asking must not use up the answers of who asks next
+    "net.ipv4.ip_local_port_range": "32768 60999",
+    "net.ipv4.tcp_syn_retries": "6",
+}
+BRIDGE_FILTER = Path("/proc/sys/net/bridge").is_dir()  # br_netfilter is there
+BRIDGE_SYSCTLS = {"net.bridge.bridge-nf-call-iptables": "1"}  # so that a Service works between pods of one node
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A network namespace with an address: a node, or the outside client. `path`: folders before PATH."""
+
+    name: str
+    address: str
+    path: str = ""
+
+    async def exec(self, *argv: str, limit: float = 30) -> str:
+        """What a command prints that runs in this machine's network. Raises LabError when it fails."""
+        env = {**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}:/usr/sbin:/sbin".lstrip(":")}
+        return await run("ip", "netns", "exec", self.name, *argv, env=env, limit=limit)
+
+    def pids(self, command: str) -> list[int]:
+        """Processes named `command` whose network is this machine's."""
+        network = Path("/run/netns", self.name).stat().st_ino
+        numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+        return sorted(pid for pid in numbers if _is(pid, command, network))
+
+
+@dataclasses.dataclass(frozen=True)
+class Node(Machine):
+    """A node of the cluster."""
+
+    pod_prefix: str = ""  # `10.244.1`
+
+    @property
+    def pod_cidr(self) -> str:
+        """The node's pod addresses."""
+        return f"{self.pod_prefix}.0/24"
+
+
+def _is(pid: int, command: str, network: int) -> bool:
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        return name == command[:15] and Path(f"/proc/{pid}/ns/net").stat().st_ino == network
+    except OSError:  # it has ended meanwhile
+        return False
+
+
+def plan(count: int, path: str) -> dict[str, Node]:
+    """`count` nodes, not yet made."""
+    return {f"node-{n}": Node(f"node-{n}", f"172.30.0.{10 + n}", path, f"10.244.{n}") for n in range(1, count + 1)}
+
+
+def client() -> Machine:
+    """The outside client, not yet made."""
+    return Machine(CLIENT, CLIENT_ADDRESS)
+
+
+async def create(nodes: dict[str, Node], outside: Machine) -> None:
+    """Make the bridge, the nodes and the client."""
+    await run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    await batch(None, f"link add {BRIDGE} type bridge", f"addr add {GATEWAY}/24 dev {BRIDGE}", f"link set {BRIDGE} up")
+    for machine in [*nodes.values(), outside]:
+        await _join(machine)
+    for node in nodes.values():
+        await _equip(node, [other for other in nodes.values() if other is not node])
+    # Answers to pods (whose packets to the API server keep their own address) find their way back by the node.
+    await batch(None, *(f"route add {node.pod_cidr} via {node.address}" for node in nodes.values()))
+
+
+async def destroy(nodes: dict[str, Node], outside: Machine) -> None:
+    """Take away what `create` made."""
+    for machine in [*nodes.values(), outside]:
+        await run("ip", "netns", "delete", machine.name)
+    await run("ip", "link", "delete", BRIDGE)
+
+
+async def _join(machine: Machine) -> None:
+    name = machine.name
+    await run("ip", "netns", "add", name)
+    await batch(
+        None,
+        f"link add v-{name} type veth peer name eth0 netns {name}",
+        f"link set v-{name} master {BRIDGE} up",
+    )
+    await batch(
+        name,
+        "link set lo up",
+        f"addr add {machine.address}/24 dev eth0",
+        "link set eth0 up",
+        f"route add default via {GATEWAY}",
+    )
+
+
+async def _equip(node: Node, others: list[Node]) -> None:
+    await machine_sysctls(node, NODE_SYSCTLS)
+    await batch(
+        node.name,
+        "link add cni0 type bridge",
+        f"addr add {node.pod_prefix}.1/24 dev cni0",
+        "link set cni0 up",
+        *(f"route add {other.pod_cidr} via {other.address}" for other in others),
+    )
+    if BRIDGE_FILTER:
+        await machine_sysctls(node, BRIDGE_SYSCTLS)
+
+
+async def machine_sysctls(machine: Machine, values: dict[str, str]) -> None:
+    """Set sysctls of a machine's network."""
+    await machine.exec("sysctl", "-qw", *(f"{key}={value}" for key, value in values.items()))
+
+
+async def batch(namespace: str | None, *lines: str) -> None:
+    """Run `ip` commands in one process, in the lab's own network or a named one."""
+    argv = ["ip", *(["-n", namespace] if namespace else []), "-batch", "-"]
+    try:
+        await run(*argv, stdin="\n".join(lines) + "\n")
+    except LabError as error:
+        raise LabError(f"{error}\n  in {namespace or 'the lab'}: {lines}") from error

@@ -1,0 +1,41 @@
+"""A shell in the lab, for an engineer who wants to see with their own tools what is broken."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from tests.lab.cluster import Backend, Lab
+
+WELCOME = """
+{state}
+  kubectl get pods -A -o wide             (you are cluster admin)
+  ip netns exec node-2 iptables-save      node-1, node-2: the nodes; client: somebody outside
+  ip netns exec client curl -m 2 {url}
+  logs of every component: {logs}
+Leave with `exit`; nothing stays behind.
+"""
+
+
+async def shell(fault: str | None, backend: Backend) -> int:
+    """Start the lab, break it if asked to, and hand it over. The shell's exit code."""
+    async with Lab(backend=backend) as lab:
+        state = f"A healthy cluster, started in {lab.started_in:.0f} s."
+        if fault:
+            injected = lab.fault(fault)
+            await injected.inject()
+            state = f"Broken: {fault}. {(sys.modules[injected.fault.inject.__module__].__doc__ or '').strip()}"
+        url = f"http://{lab.nodes['node-2'].address}:30080"
+        print(WELCOME.format(state=state, url=url, logs=lab.logs), flush=True)
+        argv = ["bash", "--rcfile", str(_rc(lab, fault)), "-i"]
+        process = await asyncio.create_subprocess_exec(*argv)
+        return await process.wait()
+
+
+def _rc(lab: Lab, fault: str | None) -> Path:
+    path = lab.state / "bashrc"
+    folders = f"{lab.state / 'path'}:{lab.binaries}:{os.environ['PATH']}:/usr/sbin:/sbin"
+    path.write_text(
+        f"export KUBECONFIG={lab.kubeconfig('admin')} PATH={folders}\nPS1='(lab: {fault or 'healthy'}) \\w\\$ '\n"
+    )
+    return path

@@ -1,0 +1,155 @@
+"""What runs in the lab's cluster, and how to wait for it: kube-proxy, netdiag's roles and agents, an application.
+
+netdiag's own namespace, roles and admission policy are those of deploy/base, applied as an administrator would.
+"""
+
+import asyncio
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.api import MERGE, Api
+from tests.lab.build import kubernetes_version
+from tests.lab.nodes import Node
+from tests.lab.processes import LabError, until
+from workers import keys
+
+if TYPE_CHECKING:
+    from tests.lab.cluster import Lab
+
+MANIFESTS = Path(__file__).parent / "manifests"
+DEPLOY = Path(__file__).parents[2] / "deploy" / "base"
+NODE_PORT = 30080
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+SHOP = "/apis/apps/v1/namespaces/shop/deployments/checkout"
+NETDIAG = "netdiag"
+ACCOUNTS = {"look": "netdiag-look", "change": "netdiag-change"}
+TOKEN_SECONDS = 6 * 3600
+
+
+async def register(api: Api, node: Node) -> None:
+    """Make the Node object, as a kubelet does, and say that it is ready."""
+    labels = {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": labels},
+        "spec": {"podCIDR": node.pod_cidr, "podCIDRs": [node.pod_cidr]},
+    }
+    await api.call("POST", "/api/v1/nodes", body)
+    path = f"/api/v1/nodes/{node.name}"
+    # Admission taints a new node as not ready, and the controller that takes the taint away is off.
+    await api.call("PATCH", path, {"spec": {"taints": None}}, kind=MERGE)
+    room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    status = {
+        "addresses": [{"type": "InternalIP", "address": node.address}, {"type": "Hostname", "address": node.name}],
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        "capacity": room,
+        "allocatable": room,
+        "nodeInfo": _node_info(),
+    }
+    await api.call("PATCH", f"{path}/status", {"status": status}, kind=MERGE)
+
+
+def _node_info() -> dict[str, str]:
+    names = ("machineID", "systemUUID", "bootID", "containerRuntimeVersion", "kubeProxyVersion")
+    return {
+        **dict.fromkeys(names, ""),
+        "kernelVersion": platform.release(),
+        "osImage": "lab",
+        "operatingSystem": "linux",
+        "architecture": "amd64",
+        "kubeletVersion": kubernetes_version(),
+    }
+
+
+async def install(lab: "Lab") -> None:
+    """Apply everything. The order is an administrator's; what depends on what is the controllers' business."""
+    made = keys.generate(lab.keys_dir, [lab.cluster])
+    if not made:
+        raise LabError(f"{lab.keys_dir} held keys already")
+    files = [f"-f{MANIFESTS / name}.yaml" for name in ("kube-proxy", "shop")]
+    await lab.kubectl("apply", "--server-side", *files)
+    await lab.kubectl("apply", "--server-side", "-k", str(DEPLOY))
+    callers = {path.name: path.read_text() for path in lab.keys_dir.glob("*.pub") if not path.name.startswith("bot")}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "netdiag-callers"}, "data": callers}
+    async with lab.admin as api:
+        await api.call("POST", f"/api/v1/namespaces/{NETDIAG}/configmaps", config)
+        for who, account in ACCOUNTS.items():
+            lab.keep_kubeconfig(who, {"token": await _token(api, account)})
+    await lab.kubectl("apply", "--server-side", f"-f{MANIFESTS / 'agent.yaml'}")
+
+
+async def _token(api: Api, account: str) -> str:
+    path = f"/api/v1/namespaces/{NETDIAG}/serviceaccounts/{account}/token"
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": TOKEN_SECONDS},
+    }
+    token: str = (await api.call("POST", path, body))["status"]["token"]
+    return token
+
+
+async def scale(lab: "Lab", replicas: int) -> None:
+    """Scale checkout, and wait until its endpoints are as many as that."""
+    async with lab.admin as api:
+        await api.call("PATCH", f"{SHOP}/scale", {"spec": {"replicas": replicas}}, kind=MERGE)
+
+        async def settled() -> bool:
+            path = f"{SLICES}?labelSelector=kubernetes.io/service-name%3Dcheckout"
+            slices = (await api.call("GET", path))["items"]
+            endpoints = [point for item in slices for point in item["endpoints"] or ()]
+            ready = [point for point in endpoints if point["conditions"].get("ready", True)]
+            return len(ready) == len(endpoints) == replicas
+
+        await until(f"checkout has {replicas} endpoints", settled, limit=30)
+
+
+async def restart_kube_proxy(lab: "Lab", node: str) -> None:
+    """Delete kube-proxy's pod on a node, as an administrator would; return when the new one is ready."""
+    query = f"labelSelector=k8s-app%3Dkube-proxy&fieldSelector=spec.nodeName%3D{node}"
+    path = "/api/v1/namespaces/kube-system/pods"
+    async with lab.admin as api:
+        old = (await api.call("GET", f"{path}?{query}"))["items"]
+        for pod in old:
+            await api.call("DELETE", f"{path}/{pod['metadata']['name']}")
+        uids = {pod["metadata"]["uid"] for pod in old}
+
+        async def replaced() -> bool:
+            pods = (await api.call("GET", f"{path}?{query}"))["items"]
+            return len(pods) == 1 and pods[0]["metadata"]["uid"] not in uids and _is_ready(pods[0])
+
+        await until(f"{node} has a new kube-proxy", replaced, limit=30)
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+async def until_ready(lab: "Lab", *, limit: float) -> None:
+    """Wait until every pod that should be there is ready, kube-proxy has synced, and every agent has its card out."""
+    async with lab.admin as api:
+
+        async def ready() -> bool:
+            pods, deployment = await asyncio.gather(api.call("GET", "/api/v1/pods"), api.call("GET", SHOP))
+            wanted = deployment["spec"]["replicas"] + 2 * len(lab.nodes)
+            good = [pod for pod in pods["items"] if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+            return len(good) == wanted
+
+        async def cards() -> bool:
+            path = f"/api/v1/namespaces/{NETDIAG}/configmaps?labelSelector=netdiag.io/agent%3Dtrue"
+            return len((await api.call("GET", path))["items"]) == len(lab.nodes)
+
+        await until("every pod is ready", ready, limit=limit)
+        await until("every agent has published its card", cards, limit=limit)
+
+
+async def agent_token_file(lab: "Lab", node: str) -> Path:
+    """Where the token of the agent's pod on a node lies."""
+    query = f"labelSelector=app.kubernetes.io/name%3Dnetdiag-agent&fieldSelector=spec.nodeName%3D{node}"
+    for pod in (await lab.admin.call("GET", f"/api/v1/namespaces/{NETDIAG}/pods?{query}"))["items"]:
+        for path in (lab.state / "pods" / pod["metadata"]["uid"]).glob("*/token"):
+            return path
+    raise LabError(f"no agent runs on {node}")

@@ -1,0 +1,1 @@
+"""How is a step of a plan carried out? The only code that changes a cluster."""

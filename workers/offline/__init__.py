@@ -1,0 +1,1 @@
+"""Commands that need no installation: no cluster, no broker, no Slack."""
