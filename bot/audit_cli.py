@@ -27,7 +27,7 @@ REASONS = {
 }
 
 
-class Anchor(click.ParamType):
+class Anchor(click.ParamType[tuple[int, str]]):
     """A number and a hash that were known elsewhere: `118:b7d1...`."""
 
     name = "SEQ:HASH"

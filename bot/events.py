@@ -54,7 +54,7 @@ class Hearer:
             if event.cluster == cluster:
                 presence.heard(connection, event, now=self._now())
             return
-        subject = getattr(event, "run", None) or getattr(event, "approval", "")
+        subject = _subject(event)
         about = runs.get(connection, subject) or changes.get(connection, subject)
         if about is None or about.cluster != cluster:
             LOG.warning("not-ours", event_kind=type(event).__name__, subject=subject, cluster=cluster)
@@ -122,7 +122,7 @@ class Listener:
         await self._redis.xack(stream, GROUP, entry_id)
 
     async def _effect(self, event: wire.Event, cluster: str) -> None:
-        subject = getattr(event, "run", None) or getattr(event, "approval", None)
+        subject = _subject(event)
         while True:
             try:
                 await self._ledger.write(lambda connection: self._hearer.hear(connection, event, cluster))
@@ -136,6 +136,11 @@ class Listener:
                 if not isinstance(event, wire.Heartbeat):
                     LOG.info("heard", event_kind=type(event).__name__, subject=subject, cluster=cluster)
                 return
+
+
+def _subject(event: wire.Event) -> str:
+    """The run or the change that an event is about; empty for a heartbeat."""
+    return str(getattr(event, "run", "") or getattr(event, "approval", ""))
 
 
 def _entries(entries: Any) -> list[tuple[Any, Any]]:

@@ -1,7 +1,7 @@
 """What has to be said in Slack, and how fast may we say it? The one door to Slack's writing methods.
 
 Cards are drawn when they are sent, not when they change, so the latest state wins and a burst of changes is one edit.
-All edits share one budget, since chat.update is limited for the whole workspace; new messages have one for each channel.
+All edits share one budget, since chat.update is limited for the whole workspace; new messages have one a channel.
 A row leaves the outbox when Slack has taken it: nothing is lost over a restart. If the bot dies between Slack's yes and
 its own note of it, that message comes twice; Slack has no way to prevent that.
 """
@@ -205,7 +205,7 @@ class Notifier:
         await self._ledger.write(lambda connection: outbox.done(connection, row, now=self._now()))
 
     async def _reply(self, reply: Reply) -> None:
-        """By the response_url, which works where we are no member; else, or if that is used up, by chat.postEphemeral."""
+        """By the response_url, which works where we are no member; else, or if it is used up, by chat.postEphemeral."""
         if reply.response_url:
             body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": reply.text}
             body |= {"blocks": list(reply.blocks)} if reply.blocks else {}

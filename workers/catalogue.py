@@ -36,7 +36,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named way to be broken, as its file says it.
 
     params: name -> one of TYPES, or the words for each value. A sentence names params in braces; the words of a
-    choice may do so, too (its own name is then its plain value).
+    choice may do so, too: its own name is then its plain value, and choices declared above it are in words.
     look_alikes: fault id -> how to tell them apart. no_remedy: reason id -> why nothing is offered.
     """
 
@@ -73,7 +73,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, kind in self.params.items():
             if isinstance(kind, dict):
                 words = kind.get(plain[name], kind.get("other"))
-                spoken[name] = words[lang].format_map(plain) if words else plain[name]
+                spoken[name] = words[lang].format_map({**spoken, name: plain[name]}) if words else plain[name]
         return text.format_map(spoken)
 
     def wrong(self, finding: Finding) -> list[str]:

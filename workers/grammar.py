@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
             kinds=("svc",),
             help={
                 "en": "Does every node lead this Service's traffic to its endpoints?",
-                "zh": "每个节点是否都把该 Service 的流量转发到它的端点？",  # noqa: RUF001 - Chinese punctuation
+                "zh": "每个节点是否都把该 Service 的流量转发到它的端点？",
             },
             example="svc shop/checkout",
         ),
@@ -43,7 +43,7 @@ COMMANDS: dict[str, Command] = {
             kind="about",
             help={
                 "en": "What you may run, with an example each.",
-                "zh": "你可以运行的命令，各附一个示例。",  # noqa: RUF001 - Chinese punctuation
+                "zh": "你可以运行的命令，各附一个示例。",
             },
             example="help",
         ),

@@ -97,6 +97,8 @@ def _why(error: Exception, cluster: str) -> tuple[str, str, tuple[str, ...]]:
             return "unknown-target", str(error), error.choices
         case diagnose.Ambiguous():
             return "ambiguous", str(error), error.choices
+        case diagnose.CannotLook():
+            return "forbidden", str(error), ()
         case TryAgain():
             return "cluster-away", f"the cluster {cluster} cannot be reached: {error}", ()
         case TimeoutError():

@@ -105,9 +105,9 @@ def _people(change: Change, around: Around) -> list[Block]:
         first += [one for pair in mentions for one in pair] or [say(_say(change, "nobody"))]
     parts = [line(*first)]
     if approval.granted_by:
-        parts.append(line(say(_say(change, "granted-by", who="")), *_named(approval.granted_by, around)))
+        parts.append(line(say(_say(change, "granted-by")), *_named(approval.granted_by, around)))
     if approval.ended_by:
-        parts.append(line(say(_say(change, "ended-by", who="")), *_named((approval.ended_by,), around)))
+        parts.append(line(say(_say(change, "ended-by")), *_named((approval.ended_by,), around)))
     return parts
 
 

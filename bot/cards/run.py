@@ -70,7 +70,7 @@ def _headline(run: Run, lead: str, now: float) -> str:
 
 
 def _subject(run: Run) -> list[Block]:
-    return [say(run.request.command, mono=True), say(" "), say(run.asked_about, mono=True), say(f" · {run.cluster}")]
+    return [say(run.asked_about, mono=True), say(f" · {run.cluster}")]
 
 
 def _plan(run: Run) -> Block | None:

@@ -95,6 +95,16 @@ class House:
             "NETDIAG_REPLAY": str(self.folder / "replay"),
         }
 
+    @property
+    def roles(self) -> Mapping[str, tuple[str, ...]]:
+        """Name of a process -> its command line after `netdiag`."""
+        return ROLES
+
+    def environment_of(self, name: str) -> Mapping[str, str]:
+        """The environment of one of the processes."""
+        del name
+        return self.environment
+
     def prepare(self) -> None:
         """Keys, policy and the recorded evidence; all new. Raises CannotStart when the folder is used already."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +120,7 @@ class House:
     async def __aenter__(self) -> Self:
         """Start every process."""
         self.prepare()
-        for name in ROLES:
+        for name in self.roles:
             await self.start(name)
         return self
 
@@ -123,7 +133,7 @@ class House:
         # A session of its own: Ctrl-C at the terminal reaches the demo alone, which then ends all in order.
         with self._log(name).open("ab") as log:
             self._processes[name] = await asyncio.create_subprocess_exec(
-                *CLI, *ROLES[name], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                *CLI, *self.roles[name], env=self.environment_of(name), stdout=log, stderr=log, start_new_session=True
             )
 
     async def stop(self, name: str) -> None:
@@ -159,7 +169,7 @@ class House:
     def tails(self, lines: int = 25) -> str:
         """The ends of all logs."""
         parts = []
-        for name in ROLES:
+        for name in self.roles:
             log = self._log(name)
             text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
             parts.append(f"--- {log}\n" + "\n".join(text.splitlines()[-lines:]))

@@ -5,6 +5,7 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk import Desk, Typed
+from bot.listeners import Listener
 
 COMMAND = "/netdiag"
 
@@ -20,13 +21,12 @@ def typed(body: dict[str, Any]) -> Typed:
     )
 
 
-class OnCommand:
-    """Bolt's listener for the command."""
+def listener(desk: Desk) -> Listener:
+    """Bolt's listener for the command: acknowledge, then serve."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def __call__(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Acknowledge, then serve: Bolt lets the ack go while this waits, so nothing here may block the loop."""
+    async def serve(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        await self._desk.typed(typed(body))
+        # Bolt lets the ack go while this waits, so nothing here may block the loop.
+        await desk.typed(typed(body))
+
+    return serve

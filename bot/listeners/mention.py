@@ -5,6 +5,7 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk import Desk, Typed
+from bot.listeners import Listener
 
 
 def typed(body: dict[str, Any]) -> Typed | None:
@@ -22,15 +23,13 @@ def typed(body: dict[str, Any]) -> Typed | None:
     )
 
 
-class OnMention:
-    """Bolt's listener for app_mention."""
+def listener(desk: Desk) -> Listener:
+    """Bolt's listener for app_mention: acknowledge, then serve."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def __call__(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Acknowledge, then serve."""
+    async def serve(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         came = typed(body)
         if came:
-            await self._desk.typed(came)
+            await desk.typed(came)
+
+    return serve

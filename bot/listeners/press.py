@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.desk import Desk, Pressed
+from bot.listeners import Listener
 
 ACTIONS = ("propose", "approve", "deny", "withdraw", "rerun")
 
@@ -28,13 +29,11 @@ def pressed(body: dict[str, Any]) -> Pressed:
     )
 
 
-class OnPress:
-    """Bolt's listener for every button."""
+def listener(desk: Desk) -> Listener:
+    """Bolt's listener for every button: acknowledge, then serve."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def __call__(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Acknowledge, then serve."""
+    async def serve(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        await self._desk.pressed(pressed(body))
+        await desk.pressed(pressed(body))
+
+    return serve

@@ -49,7 +49,7 @@ class Held:
         while True:
             await self._sleep(BEAT)
             try:
-                await self._write(lambda claim: msgspec.structs.replace(claim, beat=claim.beat + 1))
+                await self._write(lambda claim: claim)
             except Taken:
                 return  # the next note says so to the one who works
             except (Unsure, Refused):
@@ -67,13 +67,21 @@ class Held:
     async def _write(self, change: Callable[[Claim], Claim]) -> None:
         async with self._lock:
             try:
-                self.claim = await self._writer.write_claim(change(self.claim))
+                self.claim = await self._writer.write_claim(_beaten(change(self.claim)))
             except Taken:
                 # Our own write before this one may have landed without its answer reaching us.
                 found = await self._writer.read_claim(self.claim.approval)
-                if found is None or found.holder != self.claim.holder or found.outcome:
+                if found is None or found.holder != self.claim.holder:
                     raise
-                self.claim = await self._writer.write_claim(change(found))
+                wanted = change(found)
+                self.claim = found if wanted == found else await self._writer.write_claim(_beaten(wanted))
+
+
+def _beaten(claim: Claim) -> Claim:
+    """Every write differs from the one before: the API server keeps the version of a claim that is written unchanged,
+    so that two writers of the same would both succeed.
+    """
+    return msgspec.structs.replace(claim, beat=claim.beat + 1)
 
 
 async def take(writer: Writer, fresh: Claim, *, now: Clock, sleep: Sleep) -> Held | wire.ChangeEnded | None:
@@ -82,30 +90,56 @@ async def take(writer: Writer, fresh: Claim, *, now: Clock, sleep: Sleep) -> Hel
     fresh: the claim to create; its `holder` is this delivery's alone. Raises Refused when it cannot be had, Unsure when
     the API server stays away for AWAY seconds.
     """
-    seen: Claim | None = None
-    begun = answered = changed = now()
-    while now() - begun < PATIENCE:
+    watch = _Watch(now)
+    while True:
         try:
-            found = await _create_or_read(writer, fresh, seen)
-            answered = now()
+            found = await _create_or_read(writer, fresh, watch.seen)
             if found is not None:
                 _check_same_order(found, fresh)
                 if found.outcome:
                     return _outcome(found)
                 if found.holder == fresh.holder:  # made just now, or earlier without the answer reaching us
                     return Held(writer, found, sleep)
-                if seen is None or (found.holder, found.beat) != (seen.holder, seen.beat):
-                    changed = now()
-                elif now() - changed >= STALE:
+                if watch.is_dead(found):
                     return Held(writer, await _overtake(writer, found, fresh.holder), sleep)
-            seen = found
+                if watch.was_patient():
+                    return None
+            watch.see(found)
         except Taken:
-            seen = None  # somebody else was faster; look again
+            watch.see(None)  # somebody else was faster; look again
         except Unsure:
-            if now() - answered > AWAY:
+            if watch.was_away():
                 raise
         await sleep(GLANCE)
-    return None
+
+
+class _Watch:
+    """What this delivery has seen of another's claim, and since when."""
+
+    def __init__(self, now: Clock) -> None:
+        self._now = now
+        self._begun = self._answered = self._changed = now()
+        self.seen: Claim | None = None
+
+    def see(self, claim: Claim | None) -> None:
+        """Take note of what was found."""
+        self._answered = self._now()
+        if claim is None or self.seen is None or self.seen.version != claim.version:
+            self._changed = self._now()
+        self.seen = claim
+
+    def is_dead(self, claim: Claim) -> bool:
+        """Has its holder not written for STALE seconds?"""
+        same = self.seen is not None and self.seen.version == claim.version
+        return same and self._now() - self._changed >= STALE
+
+    def was_patient(self) -> bool:
+        """Has this been watched for long enough?"""
+        return self._now() - self._begun >= PATIENCE
+
+    def was_away(self) -> bool:
+        """Has the API server not answered for too long?"""
+        return self._now() - self._answered > AWAY
 
 
 async def _create_or_read(writer: Writer, fresh: Claim, seen: Claim | None) -> Claim | None:
@@ -115,7 +149,7 @@ async def _create_or_read(writer: Writer, fresh: Claim, seen: Claim | None) -> C
 
 
 async def _overtake(writer: Writer, dead: Claim, holder: str) -> Claim:
-    return await writer.write_claim(msgspec.structs.replace(dead, holder=holder, beat=dead.beat + 1))
+    return await writer.write_claim(_beaten(msgspec.structs.replace(dead, holder=holder)))
 
 
 def _check_same_order(found: Claim, fresh: Claim) -> None:

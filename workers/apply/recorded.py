@@ -30,14 +30,14 @@ class RecordedWriter:
 
     async def apply(self, step: Step, *, dry_run: bool) -> None:
         """See Writer."""
-        if await self.standing(step) != "there":
+        if not self._is_there(step):
             raise Moved(f"there is no pod {step.namespace}/{step.name} with the uid {step.old}")
         if not dry_run:
             (self._state / FLIPPED).touch()
 
     async def standing(self, step: Step) -> Standing:
         """See Writer."""
-        return "there" if any(pod.uid == step.old for pod in self._now()) else "gone"
+        return "there" if self._is_there(step) else "gone"
 
     async def settled(self, step: Step) -> bool:
         """See Writer."""
@@ -100,6 +100,9 @@ class RecordedWriter:
             yield
         finally:
             os.close(handle)
+
+    def _is_there(self, step: Step) -> bool:
+        return any(pod.uid == step.old for pod in self._now())
 
     def _now(self) -> tuple[ProxyPod, ...]:
         return self._after if (self._state / FLIPPED).exists() else self._before

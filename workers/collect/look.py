@@ -4,7 +4,7 @@ A live cluster, a bundle and a direct kubeconfig are sources; what stands behind
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -45,7 +45,7 @@ class Looker:
         *,
         now: Callable[[], float],
         until: float = float("inf"),
-        budget: int = 2000,
+        budget: int = 20_000,
         wait: bool = True,
         on_look: Callable[[int], None] | None = None,
     ) -> None:
@@ -55,6 +55,7 @@ class Looker:
         self._budget = budget
         self._wait = wait
         self._on_look = on_look
+        self._answered = 0
         self._asked: dict[tuple[Query[Any], int], asyncio.Task[Seen[Any]]] = {}
 
     async def __call__(self, query: Query[T]) -> Seen[T]:
@@ -90,22 +91,25 @@ class Looker:
             if task.done() and not task.cancelled() and task.exception() is None
         )
 
-    async def _once(self, query: Query[T], nth: int, ask: Callable[[Query[T]], Awaitable[Seen[T]]]) -> Seen[T]:
+    async def _once(
+        self, query: Query[T], nth: int, ask: Callable[[Query[T]], Coroutine[Any, Any, Seen[T]]]
+    ) -> Seen[T]:
         key = (query, nth)
         task = self._asked.get(key)
         if task is None:
-            if len(self._asked) >= self._budget or self._now() > self._until:
-                return self._refused(query)
-            task = self._asked[key] = asyncio.ensure_future(ask(query))
+            spent = len(self._asked) >= self._budget or self._now() > self._until
+            # A refusal is recorded as well: a replay of this run has to come to the same end.
+            task = self._asked[key] = asyncio.ensure_future(self._refused(query) if spent else ask(query))
         # One check that is cancelled must not take the answer away from the others that wait for it.
         return await asyncio.shield(task)
 
-    def _refused(self, query: Query[T]) -> Seen[T]:
+    async def _refused(self, query: Query[T]) -> Seen[T]:
         node = query.node if isinstance(query, NodeQuery) else ""
         return Seen(missing=OVER_BUDGET, node=node, at=self._now())
 
     async def _fetch(self, query: Query[T]) -> Seen[T]:
         seen = redacted(query, await self._source.fetch(query))
+        self._answered += 1
         if self._on_look:
-            self._on_look(sum(task.done() for task in self._asked.values()) + 1)
+            self._on_look(self._answered)
         return seen

@@ -11,16 +11,19 @@ import msgspec
 from workers.core.query import Query, Seen, T
 
 GONE = "[redacted]"
-SECRETS = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),  # a JSON Web Token, such as a service account's
-    re.compile(r"(?i)(?<=bearer )[\w.~+/=-]{8,}"),
-    re.compile(r"(?i)(?<=basic )[a-z0-9+/=]{8,}"),
-    re.compile(r"(?i)(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),  # user:password in a URL
-    re.compile(
-        r"(?i)(?<![\w-])(?:(?:[\w-]*(?:password|passwd|secret|token|api[_-]?key))|client-key-data)[\"']?\s*[=:]\s*[\"']?"
-        r"(?P<value>[^\s\"',;&]{4,})"
-    ),
+NAMES = r"(?:[\w.-]*(?:password|passwd|secret|token|api[_-]?key)|client-key-data)"
+# After a colon there must be a space or a quotation mark: `shop/auth-token:http` is a Service's port in the comment of
+# a rule, and must be told apart from a secret. A flag's value follows after a space.
+BETWEEN = r"""(?:["']?(?:\s*=\s*|:\s+|:(?=["'])))"""
+VALUE = r"""(?:"[^"]*"|'[^']*'|[^\s,;&"'}]+)"""
+SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # The end of a key may be missing: a text that was cut.
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), GONE),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), GONE),  # a JSON Web Token, such as a service account's
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {GONE}"),
+    (re.compile(r"(?i)(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), GONE),  # user:password in a URL
+    (re.compile(rf"(?i)(\b{NAMES}{BETWEEN}){VALUE}"), rf"\1{GONE}"),
+    (re.compile(rf"(?i)(--{NAMES}\s+){VALUE}"), rf"\1{GONE}"),
 )
 
 
@@ -40,15 +43,9 @@ def redacted(query: Query[T], seen: Seen[T]) -> Seen[T]:
 
 def clean(text: str) -> str:
     """A text without the secrets that we know by their shape."""
-    for pattern in SECRETS:
-        text = pattern.sub(_hide, text)
+    for pattern, instead in SECRETS:
+        text = pattern.sub(instead, text)
     return text
-
-
-def _hide(found: re.Match[str]) -> str:
-    if "value" not in found.re.groupindex:
-        return GONE
-    return found[0].replace(found["value"], GONE)
 
 
 def _walk(value: Any) -> Any:

@@ -4,9 +4,12 @@ It heals a kube-proxy that no longer follows an API server that its node does re
 nothing (a static pod's mirror, kube-proxy inside k3s), or would not help, there is no plan.
 """
 
+from typing import Any
+
+from workers.analysis.api_way import decisive, how, open_to
 from workers.core.declare import Look, Remedy, Said
-from workers.core.evidence.kube_proxy import ProxyPod, ProxyPodList, ProxyPods
-from workers.core.evidence.reach import ApiAnswer, ApiAnswers, ApiEndpoints, ApiReach
+from workers.core.evidence.kube_proxy import ProxyPod, ProxyPodList, ProxyPods, ProxyProcess
+from workers.core.evidence.reach import ApiEndpoints, ApiReach
 from workers.core.evidence.service import Node, Nodes
 from workers.core.finding import Finding
 from workers.core.plan import Outcome, Plan, Refusal
@@ -16,6 +19,13 @@ from workers.core.target import Target
 
 FAULT = "kube-proxy-stale-rules"
 EMBEDDED = ("k3s", "rke2")  # the suffix of their kubelet's version; RKE2's own kube-proxy is a static pod
+HOW = {
+    "tls": "the TLS handshake fails",
+    "timeout": "no answer in time",
+    "refused": "the connection is refused",
+    "unreachable": "there is no way to it",
+    "error": "the connection cannot be made",
+}
 TOUCHES = (
     "kube-proxy on {node} alone: for some seconds no change of any Service is applied there",
     "existing connections through {node} survive; entries of UDP Services are flushed",
@@ -25,7 +35,7 @@ TOUCHES = (
 async def plan(target: Target, args: dict[str, str], look: Look) -> Plan | Refusal:
     """Delete the pod that is there now, by uid; or why not."""
     name = args.get("node", "")
-    nodes, pods = await look(Nodes()), await look(ProxyPods())
+    nodes, pods = await look.both(Nodes(), ProxyPods())
     if nodes.value is None or pods.value is None:
         return _cannot_look(nodes if nodes.value is None else pods, "the kube-proxy pods and nodes")
     node = next((one for one in nodes.value.nodes if one.name == name), None)
@@ -70,22 +80,18 @@ def _refuse(node: Node, pod: ProxyPod | None) -> Refusal | None:
 async def _cut_off(node: str, look: Look) -> Refusal | None:
     """A new kube-proxy would begin with a list of everything, and hang there."""
     endpoints = await look(ApiEndpoints())
-    seen = await look(ApiReach(node, endpoints.value.addresses if endpoints.value else ()))
+    addresses = endpoints.value.addresses if endpoints.value else ()
+    seen = await look(ApiReach(node, addresses))
     if seen.value is None or not seen.value.answers:
         return _cannot_look(seen, f"the way from {node} to the API server")
-    answer = _own(seen.value)
-    if answer.tcp == "open" and (answer.tls or answer.status):
+    process = await look(ProxyProcess(node))
+    answer = decisive(seen.value, process.value, addresses)
+    if open_to(answer):
         return None
-    how = {"open": "the TLS handshake fails", "timeout": "no answer in time"}.get(answer.tcp, answer.tcp)
-    return Refusal("api-unreachable", {"node": node, "server": f"https://{answer.address}", "how": how})
+    return Refusal("api-unreachable", {"node": node, "server": f"https://{answer.address}", "how": HOW[how(answer)]})
 
 
-def _own(answers: ApiAnswers) -> ApiAnswer:
-    """The agent puts the server of kube-proxy's own kubeconfig first: the one that a new process will ask."""
-    return answers.answers[0]
-
-
-def _cannot_look(seen: Seen[object], what: str) -> Refusal:
+def _cannot_look(seen: Seen[Any], what: str) -> Refusal:
     missing = seen.missing
     reason = f"{missing.reason}: {missing.detail}" if missing and missing.detail else missing.reason if missing else ""
     return Refusal("cannot-look", {"what": what, "why": reason or "no answer"})
@@ -100,20 +106,66 @@ def verify(before: tuple[Finding, ...], after: Said) -> Outcome:
     if still:
         facts = tuple(fact for finding in still for fact in _facts(finding))
         return Outcome("not-healed", facts_before, facts, "the same difference is still there")
-    blind = [one for one in after.unknown if any(node and node in one.what for node in nodes)]
-    if blind or (after.unknown and not after.healthy):
+    blind = [one for one in after.unknown if nodes & set(one.what.split())]
+    if blind or not after.healthy:
         note = "; ".join(f"{one.what}: {one.reason}" for one in blind or after.unknown)
-        return Outcome("unknown", facts_before, (), note)
-    facts_after = tuple((label, _healed(label)) for label, _ in facts_before)
+        return Outcome("unknown", facts_before, (), note or "the check said nothing of this node")
+    facts_after = tuple((label, "as the EndpointSlices want") for label, _ in facts_before)
     return Outcome("healed", facts_before, facts_after, "; ".join(after.healthy))
 
 
 def _facts(finding: Finding) -> list[tuple[str, str]]:
+    """What the rules did: the table's rows on the rule and on its endpoints."""
     node = finding.scope.get("node", "")
-    compare = finding.compare
-    rows = compare.rows[:3] if compare else ()
+    rows = finding.compare.rows[:2] if finding.compare else ()
     return [(f"{row[0]} on {node}", row[-1]) for row in rows] or [(f"rules on {node}", "stale")]
 
 
-def _healed(label: str) -> str:
-    return "as the EndpointSlices want" if label.startswith(("rule", "endpoints")) else "not tried again"
+REMEDY = Remedy(
+    name="restart-kube-proxy",
+    title={"en": "Restart kube-proxy on one node", "zh": "重启一个节点上的 kube-proxy"},
+    plan=plan,
+    verify=verify,
+    check="kube-proxy.stale-rules",
+    risk="low",
+    fault=FAULT,
+    cannot_undo={
+        "en": "cannot be undone; kube-proxy resyncs by itself",
+        "zh": "无法撤销；kube-proxy 会自行重新同步",
+    },
+    refusals={
+        "api-unreachable": {
+            "en": "A restart cannot help while {node} cannot reach the API server at {server}: {how}.",
+            "zh": "{node} 无法访问 API server {server}（{how}），重启没有用。",
+        },
+        "static-pod": {
+            "en": "kube-proxy on {node} is a static pod ({pod} is only its mirror): deleting it restarts nothing. Move"
+            " its manifest out of the kubelet's manifest folder on {node} and back.",
+            "zh": "{node} 上的 kube-proxy 是静态 Pod（{pod} 只是镜像）："
+            "删除它不会重启任何进程。请在该节点上把它的清单移出 kubelet 的清单目录再移回。",
+        },
+        "embedded": {
+            "en": "kube-proxy on {node} lives inside the k3s or RKE2 process ({version}): there is no pod to delete."
+            " Restart that service on the node itself.",
+            "zh": "{node} 上的 kube-proxy 运行在 k3s 或 RKE2 进程内（{version}）："
+            "没有可删除的 Pod。请在该节点上重启相应的服务。",
+        },
+        "no-pod": {
+            "en": "There is no kube-proxy pod on {node}: if it runs as a service of the host, restart it there.",
+            "zh": "{node} 上没有 kube-proxy Pod：如果它是主机服务，请在主机上重启。",
+        },
+        "no-node": {"en": "There is no node {node}.", "zh": "没有节点 {node}。"},
+        "not-daemonset": {
+            "en": "The pod {pod} on {node} belongs to {owner} and not to a DaemonSet: nothing surely makes a new one.",
+            "zh": "{node} 上的 Pod {pod} 属于 {owner} 而不是 DaemonSet：删除后不一定会重新创建。",
+        },
+        "already-deleting": {
+            "en": "The pod {pod} on {node} is being deleted already; look again in a minute.",
+            "zh": "{node} 上的 Pod {pod} 已在删除中；请一分钟后再看。",
+        },
+        "cannot-look": {
+            "en": "Nothing is planned blindly, and {what} could not be seen: {why}.",
+            "zh": "无法查看 {what}（{why}），因此不做任何计划。",
+        },
+    },
+)

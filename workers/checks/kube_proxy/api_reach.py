@@ -4,9 +4,10 @@ The node's own kube-proxy is what matters: the server in its kubeconfig decides,
 Only where that server is not known, all addresses of the API servers must be closed before a node is called cut off.
 """
 
+from workers.analysis.api_way import decisive, how, open_to
 from workers.analysis.seeing import linux, named, unknown
 from workers.core.declare import Check, Look, Said
-from workers.core.evidence.kube_proxy import ProxyProcess, ProxyState
+from workers.core.evidence.kube_proxy import ProxyProcess
 from workers.core.evidence.reach import ApiAnswer, ApiAnswers, ApiEndpoints, ApiReach
 from workers.core.evidence.service import Nodes
 from workers.core.finding import Comparison, Finding
@@ -16,17 +17,19 @@ from workers.core.target import Target
 async def analyse(target: Target, look: Look) -> Said:
     """One finding for each node that does not reach it. The target does not matter: every Service needs this."""
     del target
-    nodes = await look(Nodes())
+    nodes, known = await look.both(Nodes(), ApiEndpoints())
     if nodes.value is None:
         return Said(unknown=(unknown("the nodes", nodes, Nodes()),))
-    known = await look(ApiEndpoints())
     addresses = known.value.addresses if known.value else ()
     there = linux(nodes.value.nodes)
     queries = [ApiReach(node.name, addresses) for node in there]
     answers = await look.all(queries)
     processes = await look.all([ProxyProcess(node.name) for node in there])
-    unseen = [unknown(f"whether {named(node)} reaches the API server", seen, query)
-              for node, query, seen in zip(there, queries, answers, strict=True) if seen.value is None]  # fmt: skip
+    unseen = [
+        unknown(f"whether {named(node)} reaches the API server", seen, query)
+        for node, query, seen in zip(there, queries, answers, strict=True)
+        if seen.value is None or not seen.value.answers
+    ]
     reached: list[tuple[str, ApiAnswer]] = []
     cut: list[tuple[str, ApiAnswer, ApiAnswers]] = []
     for node, seen, process in zip(there, answers, processes, strict=True):
@@ -39,19 +42,6 @@ async def analyse(target: Target, look: Look) -> Said:
     findings = tuple(_finding(node, answer, every, reached) for node, answer, every in cut)
     healthy = (f"{len(reached)} of {len(reached) + len(cut)} nodes reach the API server",) if reached else ()
     return Said(findings, healthy, tuple(unseen))
-
-
-def decisive(answers: ApiAnswers, process: ProxyState | None, asked: tuple[str, ...]) -> ApiAnswer:
-    """The answer that decides for a node: of kube-proxy's own server, else the best of all."""
-    first = answers.answers[0]
-    if (process and process.server) or first.address not in asked:
-        return first  # the agent puts kube-proxy's own server first
-    return next((one for one in answers.answers if open_to(one)), first)
-
-
-def open_to(answer: ApiAnswer) -> bool:
-    """The way is open: a connection, and then TLS (or an answer, where a server speaks plain HTTP)."""
-    return answer.tcp == "open" and (answer.tls or answer.status > 0)
 
 
 def _finding(node: str, answer: ApiAnswer, every: ApiAnswers, reached: list[tuple[str, ApiAnswer]]) -> Finding:
@@ -67,7 +57,7 @@ def _finding(node: str, answer: ApiAnswer, every: ApiAnswers, reached: list[tupl
         params={
             "node": node,
             "server": f"https://{answer.address}",
-            "how": "tls" if answer.tcp == "open" else answer.tcp,
+            "how": how(answer),
             "since": 0.0,
             "since_when": "unknown",
         },
@@ -86,10 +76,10 @@ def _tls(answer: ApiAnswer) -> str:
 
 
 def _evidence(node: str, answer: ApiAnswer) -> str:
-    how = f"TLS {_tls(answer)}" if answer.tcp == "open" else answer.tcp
+    fate = f"TLS {_tls(answer)}" if answer.tcp == "open" else answer.tcp
     status = f", HTTP {answer.status}" if answer.status else ""
     detail = f" ({answer.detail})" if answer.detail else ""
-    return f"{node} to {answer.address}: {how}{status}{detail}"
+    return f"{node} to {answer.address}: {fate}{status}{detail}"
 
 
 CHECK = Check(

@@ -16,7 +16,6 @@ from workers.core.evidence.reach import Connect
 from workers.core.evidence.rules import Rules, RuleSlice
 from workers.core.evidence.service import GetService, Node, Nodes, ServiceView
 from workers.core.finding import Finding, Unknown
-from workers.core.query import Query
 from workers.core.target import Target
 
 GRACE = 10.0  # seconds; kube-proxy batches changes (minSyncPeriod 1 s), so younger differences prove nothing
@@ -25,9 +24,7 @@ GRACE = 10.0  # seconds; kube-proxy batches changes (minSyncPeriod 1 s), so youn
 async def analyse(target: Target, look: Look) -> Said:
     """One finding for each node that lags."""
     asked = GetService(target.namespace, target.name)
-    first: list[Query[object]] = [asked, Nodes(), ProxyPods()]  # type: ignore[list-item]  # asked at once, read below
-    await look.all(first)
-    seen, nodes = await look(asked), await look(Nodes())
+    seen, nodes = await look.both(asked, Nodes())
     if seen.value is None:
         return Said(unknown=(unknown(f"Service {target.namespace}/{target.name}", seen, asked),))
     if nodes.value is None:

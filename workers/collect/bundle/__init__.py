@@ -5,6 +5,7 @@ The file is gzip over JSON, so that it can be read without netdiag:
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -108,15 +109,20 @@ def _look(one: dict[str, Any], queries: Mapping[str, type[Query[Any]]]) -> Recor
 
 
 class BundleSource:
-    """A source that answers from a bundle: the first time a query comes with its first look, then with its second."""
+    """A source that answers from a bundle: the first time a query comes with its first look, then with its second.
+
+    After the last recorded look it begins again: the next run over the same evidence sees the same.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         self._seen = {(one.query, one.nth): one.seen for one in bundle.seen}
-        self._times: dict[Query[Any], int] = {}
+        self._looks = Counter(query for query, _ in self._seen)
+        self._times: Counter[Query[Any]] = Counter()
 
     async def fetch(self, query: Query[T]) -> Seen[T]:
         """What was seen then, or `not-recorded`."""
-        nth = self._times[query] = self._times.get(query, 0) + 1
+        nth = 1 + self._times[query] % max(self._looks[query], 1)
+        self._times[query] += 1
         seen = self._seen.get((query, nth))
         if seen is not None:
             return cast("Seen[T]", seen)

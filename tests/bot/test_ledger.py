@@ -1,0 +1,136 @@
+"""The ledger's contract: all or nothing, one writer at a time, an audit that cannot be changed."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from bot.ledger import LedgerAway, open_ledger, outbox, presence
+from bot.ledger.outbox import Reply
+from bot.ledger.tables import METADATA
+from bot.records import Message
+from tests.bot.kit import START, Kit
+from workers.core.errors import TypedWrongly
+from workers.core.wire import Heartbeat
+
+
+def test_the_migrations_make_what_the_tables_say(kit: Kit) -> None:
+    """Nothing differs between the steps' result and the tables that the code uses; a second start changes nothing."""
+    kit.ledger.migrate()
+    differences = kit.read(lambda connection: compare_metadata(MigrationContext.configure(connection), METADATA))
+    assert differences == []
+
+
+def test_what_fails_leaves_nothing(kit: Kit) -> None:
+    """An error inside a transaction undoes all of it."""
+
+    def work(connection: Connection) -> None:
+        presence.first_time(connection, "k", at=START)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        kit.write(work)
+    assert kit.write(lambda connection: presence.first_time(connection, "k", at=START))
+    assert not kit.write(lambda connection: presence.first_time(connection, "k", at=START))
+
+
+def test_writers_wait_for_each_other(kit: Kit) -> None:
+    """Two bots on one ledger never both take a key for new."""
+    firsts = []
+
+    def deliver() -> None:
+        other = open_ledger(f"sqlite:///{kit.path}")
+        firsts.extend(
+            other.write_now(lambda connection, n=n: presence.first_time(connection, f"k{n}", at=START))  # type: ignore[misc]
+            for n in range(10)
+        )
+        other.close()
+
+    threads = [threading.Thread(target=deliver) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(firsts) == 10
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET text = 'x'",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit VALUES (1, 'x', 'x', 'x', 'x')",
+    ],
+)
+def test_the_audit_is_append_only(kit: Kit, statement: str) -> None:
+    """The database itself refuses to change or remove an entry."""
+    kit.ask()
+    with pytest.raises(LedgerAway, match="append-only"):
+        kit.write(lambda connection: connection.execute(text(statement)))
+    assert kit.events() == ["run-asked"]
+
+
+def test_a_card_that_changes_twice_is_drawn_once_and_never_lost(kit: Kit) -> None:
+    """A row that became newer while it was sent stays for another round."""
+    kit.write(lambda connection: outbox.redraw(connection, "run:1", now=START))
+    kit.write(lambda connection: outbox.redraw(connection, "run:1", now=START))
+    (row,) = kit.read(lambda connection: outbox.due(connection, ("card",), now=START))
+    kit.write(lambda connection: outbox.redraw(connection, "run:1", now=START))
+    kit.write(lambda connection: outbox.done(connection, row, now=START + 1))
+    (row,) = kit.read(lambda connection: outbox.due(connection, ("card",), now=START + 1))
+    kit.write(lambda connection: outbox.done(connection, row, now=START + 1))
+    assert kit.read(lambda connection: outbox.due(connection, ("card",), now=START + 9)) == []
+
+
+def test_later_is_not_due_before(kit: Kit) -> None:
+    """A row that is put off comes back when it is due, with its tries counted."""
+    kit.write(lambda connection: outbox.reply(connection, "k", Reply("C", "U", "t"), now=START))
+    (row,) = kit.read(lambda connection: outbox.due(connection, ("reply",), now=START))
+    kit.write(lambda connection: outbox.later(connection, row, due=START + 5))
+    assert kit.read(lambda connection: outbox.due(connection, ("reply",), now=START + 4)) == []
+    (row,) = kit.read(lambda connection: outbox.due(connection, ("reply",), now=START + 5))
+    assert row.tries == 1
+
+
+def test_a_message_is_remembered_once(kit: Kit) -> None:
+    """Announcing a posted message again does not forget where it is."""
+    message = Message("run:1", "C", "", "", "", "")
+    kit.write(lambda connection: outbox.add_message(connection, message))
+    kit.write(lambda connection: outbox.posted(connection, "run:1", ts="1.2", digest="h"))
+    kit.write(lambda connection: outbox.add_message(connection, message))
+    found = kit.read(lambda connection: outbox.message(connection, "run:1"))
+    assert found == message._replace(ts="1.2", hash="h")
+
+
+def test_a_worker_is_heard_by_its_newest_word(kit: Kit) -> None:
+    """An old heartbeat changes nothing, and one from the future counts as now."""
+    for at in (START, START - 50, START + 500):
+        beat = Heartbeat("w", "look", "lab", "1", at)
+        kit.write(lambda connection, beat=beat: presence.heard(connection, beat, now=START))  # type: ignore[misc]
+    assert kit.read(lambda connection: presence.last_heard(connection, "lab", "look")) == START
+    assert kit.read(lambda connection: presence.last_heard(connection, "lab", "change")) == 0.0
+
+
+def test_old_deliveries_are_forgotten(kit: Kit) -> None:
+    """The list of what was handled does not grow for ever."""
+    kit.write(lambda connection: presence.first_time(connection, "k", at=START))
+    kit.write(lambda connection: presence.forget(connection, now=START + presence.REMEMBERED + 1))
+    assert kit.write(lambda connection: presence.first_time(connection, "k", at=START))
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "mysql://x/y", "nonsense", "sqlite:////proc/none/x.db"])
+def test_a_bad_url_is_one_sentence(url: str) -> None:
+    """A database that cannot be used is named by its setting."""
+    with pytest.raises(TypedWrongly, match="NETDIAG_DATABASE_URL"):
+        open_ledger(url)
+
+
+def test_no_ledger_is_to_try_again(tmp_path: Path) -> None:
+    """A ledger that was never made, or is away, is an error that may pass."""
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'x.db'}")
+    with pytest.raises(LedgerAway):
+        ledger.write_now(lambda connection: presence.first_time(connection, "k", at=START))
+    ledger.close()
