@@ -52,7 +52,7 @@ class Outlet:
                 self._redis.xadd(self._stream, {"event": text}, maxlen=LONGEST, approximate=True)
             except redis.RedisError as error:
                 if time.monotonic() + wait > ends:
-                    log.warning("an event is lost", event=type(event).__name__, reason=str(error))
+                    log.warning("an event is lost", kind=type(event).__name__, reason=str(error))
                     return False
             else:
                 return True

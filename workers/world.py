@@ -73,8 +73,8 @@ class RecordedWorld:
     @contextlib.asynccontextmanager
     async def source(self) -> AsyncIterator[Source]:
         """See World."""
-        flipped = (self._state / FLIPPED).exists()
-        yield PacedSource(BundleSource(self._after if flipped else self._before))
+        before, after = BundleSource(self._before), BundleSource(self._after)
+        yield PacedSource(FlippingSource(before, after, flipped=(self._state / FLIPPED).exists))
 
 
 class LateSource:
@@ -107,6 +107,19 @@ class LateSource:
             if self._source is None:
                 self._source = await self._stack.enter_async_context(self._open())
             return self._source
+
+
+class FlippingSource:
+    """The world before a change until it is made, and the world after it from then on: also in the midst of an order."""
+
+    def __init__(self, before: Source, after: Source, *, flipped: Callable[[], bool]) -> None:
+        self._before = before
+        self._after = after
+        self._flipped = flipped
+
+    async def fetch(self, query: Query[T]) -> Seen[T]:
+        """What is there now."""
+        return await (self._after if self._flipped() else self._before).fetch(query)
 
 
 class PacedSource:

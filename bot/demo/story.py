@@ -77,9 +77,13 @@ class Story:
     async def _finds(self) -> str:
         self._run = (await self._until(self._newest_run)).ts
         await self._until(lambda: self._with_button("propose"))
-        first = visible_text(self._message(self._run)).splitlines()[0]
+        await self._until(lambda: "Checking" not in self._first_line())
+        first = self._first_line()
         _expect("kube-proxy" in first and "node-2" in first, f"the first line is: {first}")
         return first
+
+    def _first_line(self) -> str:
+        return visible_text(self._message(self._run)).splitlines()[0]
 
     async def _proposes(self) -> str:
         finding = await self._until(lambda: self._with_button("propose"))

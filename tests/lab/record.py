@@ -1,5 +1,6 @@
 """Records evidence of a fault for tests and for the demo: a run while the cluster is broken, and one after the fix."""
 
+import asyncio
 import platform
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from tests.lab.by_hand import ByHand
 from tests.lab.cluster import Backend, Lab
 from tests.lab.processes import LabError
 from workers.core import wire
+
+SETTLED = 12.0  # seconds after which every check judges by its first look
 
 
 async def record(fault: str, folder: Path, backend: Backend) -> int:
@@ -22,6 +25,7 @@ async def record(fault: str, folder: Path, backend: Backend) -> int:
         }
         injected = lab.fault(fault)
         await injected.inject()
+        await asyncio.sleep(SETTLED)
         before, bundle = await by_hand.record(injected.fault.command, versions)
         (folder / "before.bundle").write_bytes(bundle)
         _say("before", before)

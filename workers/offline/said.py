@@ -1,5 +1,6 @@
 """A report as it is printed: JSON for programs (DESIGN 12), tables for people, and the exit code for shells."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -95,7 +96,7 @@ def as_text(target: Target, report: Report, catalogue: Catalogue, *, recorded: s
         parts.append(_table([(one.what, one.reason) for one in report.unknown], heads, widths=[50, 90]))
     if report.healthy:
         parts.append(_table([(one,) for one in report.healthy], (HEADS["healthy"][lang],), widths=[130]))
-    return "\n\n".join(parts)
+    return "\n".join(_printable(line) for line in "\n\n".join(parts).split("\n"))
 
 
 def _summary(report: Report, catalogue: Catalogue, lang: str) -> str:
@@ -128,10 +129,14 @@ def _comparison(compare: Comparison) -> str:
     return tabulate([_plain(row) for row in compare.rows], headers=_plain(compare.columns), disable_numparse=True)
 
 
-def _table(rows: list[tuple[str, ...]], heads: tuple[str, ...], *, widths: list[int | None]) -> str:
+def _table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...], *, widths: list[int | None]) -> str:
     return tabulate([_plain(row) for row in rows], headers=heads, maxcolwidths=widths, disable_numparse=True)
 
 
 def _plain(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_printable(cell) for cell in cells)
+
+
+def _printable(text: str) -> str:
     """Nothing that came from a cluster may move the cursor or colour the terminal."""
-    return tuple("".join(char if char.isprintable() else " " for char in cell) for cell in cells)
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,1 @@
+"""The tasks: a real broker, real worker processes."""
