@@ -31,6 +31,7 @@ LOG = structlog.get_logger("notifier")
 Draw = Callable[[Connection, str], Drawn | None]
 UPDATES = (45 / 60, 10)  # a second, at once; Tier 3 is 50 a minute and more
 POSTS = (1.0, 4)  # a second and channel, at once
+LAST_WORDS = 3.0  # seconds for what is under way when we stop
 IDLE = 0.5  # seconds between rounds when nothing calls for one
 LONGEST = 60.0  # seconds between two tries
 GIVE_UP = 1800.0  # seconds; a response_url lives as long, and a channel without us is not waited for longer
@@ -87,7 +88,14 @@ class Notifier:
                 except TimeoutError:
                     continue
         finally:
-            for task in self._busy.values():
+            await self._finish()
+
+    async def _finish(self) -> None:
+        """Let the calls that are under way end: one that Slack took and we did not note would be made twice."""
+        tasks = list(self._busy.values())
+        if tasks:
+            _, slow = await asyncio.wait(tasks, timeout=LAST_WORDS)
+            for task in slow:
                 task.cancel()
 
     async def round(self) -> None:

@@ -98,8 +98,8 @@ def rules(known: ServiceView, on: Node) -> Rules:
     chains: list[str] = []
     for way in wanted(known, on):
         own = f"{known.namespace}/{known.name}" + (f":{way.port_name}" if way.port_name else "")
-        local = way.door != "cluster-ip" and known.external_policy == "Local"
         outside = way.door != "cluster-ip"
+        local = (known.external_policy if outside else known.internal_policy) == "Local"
         where = "" if way.door == "node-port" else f"-d {way.address}/32 "
         local_type = "-m addrtype --dst-type LOCAL " if way.door == "node-port" else ""
         port = f"-m {way.protocol} --dport {way.port}"
@@ -245,7 +245,8 @@ def _rules(world: World, query: RuleSlice) -> Answer:
     if query.node in world.rules:
         return world.rules[query.node]
     on = next(one for one in world.nodes if one.name == query.node)
-    return rules(world.known.get(query.node, world.service), on)
+    known = world.known.get(query.node, world.service)
+    return rules(service() if isinstance(known, Missing) else known, on)
 
 
 def _process(world: World, query: ProxyProcess) -> Answer:

@@ -91,6 +91,7 @@ def make_app(broker_url: str, *, role: Role, cluster: str, bot_keys: Keyring, st
         worker_enable_remote_control=False,  # its commands come over the same Redis, unsigned
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         timezone="UTC",
     )
     app.finalize()

@@ -6,6 +6,7 @@ The environment is read here, and only here, on the workers' side.
 import functools
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 import msgspec
+import structlog
 from celery import signals
 
 from workers import catalogue
@@ -94,6 +96,7 @@ class Heart(threading.Thread):
 @click.option("--alive", type=click.Path(dir_okay=False, path_type=Path), help="A file to touch while it lives.")
 def command(role: Role, cluster: str, alive: Path | None) -> None:
     """The cluster side: looks, or changes what was approved."""
+    _log_lines()
     settings = read_settings(os.environ)
     bot_keys = load_keyring([settings.keys_dir / "bot.pub"])
     world = open_world(settings, role, cluster)
@@ -130,4 +133,18 @@ def command(role: Role, cluster: str, alive: Path | None) -> None:
             "--without-heartbeat",
             "--loglevel=INFO",
         ]
+    )
+
+
+def _log_lines() -> None:
+    """One JSON object a line, with tracebacks and without the values in them: a token may be among those."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )

@@ -60,6 +60,15 @@ class Around(msgspec.Struct, frozen=True):
 
 def card(change: Change, around: Around) -> Drawn:
     """The change's card as it is now."""
+    whole = _drawn(change, around, may_approve=True)
+    plan = _plan(change)
+    if change.approval.state is not State.ASKED or (plan in whole.blocks and steps.fits(change.plan)):
+        return whole
+    # What cannot be read whole must not be granted.
+    return _drawn(change, around, may_approve=False)
+
+
+def _drawn(change: Change, around: Around, *, may_approve: bool) -> Drawn:
     state = change.approval.state
     headline = _headline(change)
     return drawn(
@@ -74,7 +83,8 @@ def card(change: Change, around: Around) -> Drawn:
             _about(change, around),
             _find_out(change) if state is State.UNKNOWN else None,
             _small_print(change),
-            _buttons(change),
+            None if may_approve else rich(line(say(_say(change, "too-long")))),
+            _buttons(change, may_approve=may_approve),
         ),
     )
 
@@ -128,7 +138,7 @@ def _plan(change: Change) -> Block | None:
     if not change.plan:
         return None
     key = "plan" if change.approval.state in SHOWS_PLAN else "was-plan"
-    return rich(line(say(_say(change, key), bold=True)), pre(steps.exactly(change.plan), limit=400))
+    return rich(line(say(_say(change, key), bold=True)), pre(steps.exactly(change.plan), limit=steps.LINE, most=steps.MOST))
 
 
 def _about(change: Change, around: Around) -> Block | None:
@@ -169,15 +179,13 @@ def _small_print(change: Change) -> Block:
     return context(*pieces, code(change.id))
 
 
-def _buttons(change: Change) -> Block | None:
+def _buttons(change: Change, *, may_approve: bool) -> Block | None:
     value = f"{change.id}:{change.digest}"
     withdraw = button("withdraw", _say(change, "withdraw"), value)
     if change.approval.state is State.PLANNING:
         return actions(withdraw)
     if change.approval.state is not State.ASKED:
         return None
-    return actions(
-        button("approve", _say(change, "approve"), value, style="primary"),
-        button("deny", _say(change, "deny"), value, style="danger"),
-        withdraw,
-    )
+    approve = button("approve", _say(change, "approve"), value, style="primary")
+    deny = button("deny", _say(change, "deny"), value, style="danger")
+    return actions(approve, deny, withdraw) if may_approve else actions(deny, withdraw)

@@ -3,8 +3,12 @@
 import msgspec
 
 from bot.cards import words
+from bot.cards.text import PREFORMATTED, clean
 from workers.core.plan import Plan
 from workers.core.steps import Step
+
+LINE = 400  # characters of one step
+MOST = 12  # steps
 
 
 def headline(plan: Plan, language: str) -> str:
@@ -21,6 +25,13 @@ def exactly(plan: Plan) -> list[str]:
         kind = fields.pop("step")
         lines.append(" ".join([str(kind), *(f"{name}={value}" for name, value in fields.items() if value != "")]))
     return lines
+
+
+def fits(plan: Plan | None) -> bool:
+    """Can a card show every step to the letter? Also what is invisible counts as not shown."""
+    lines = exactly(plan) if plan else []
+    to_the_letter = all(clean(line, LINE) == line for line in lines)
+    return 0 < len(lines) <= MOST and to_the_letter and len("\n".join(lines)) <= PREFORMATTED
 
 
 def _delete_pod(step: Step) -> dict[str, str]:

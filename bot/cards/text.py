@@ -18,6 +18,7 @@ BLOCKS = 50
 LINE = 600  # characters of one sentence
 CELL = 120
 ROWS, COLUMNS = 15, 8  # far below Slack's 100 and 20: all cells together may have 10,000 characters
+PREFORMATTED = 2_900  # characters of one text element; Slack refuses more than 3,000
 FALLBACK = 2_900  # chat.update refuses `text` above 4,000
 BUTTON = 75
 HIDDEN = re.compile("[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
@@ -90,7 +91,9 @@ def pre(lines: Iterable[object], *, limit: int = 300, most: int = 12) -> Block:
     """Preformatted text, which Slack does not parse."""
     shown = [clean(one, limit) for one in lines]
     cut = [*shown[:most], f"… {len(shown) - most}"] if len(shown) > most else shown
-    return {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "\n".join(cut) or "-"}]}
+    text = "\n".join(cut) or "-"
+    text = text if len(text) <= PREFORMATTED else f"{text[: PREFORMATTED - 1]}…"
+    return {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
 
 
 def bullets(items: Iterable[object], *, ordered: bool = False, limit: int = 400, most: int = 8) -> Block:

@@ -100,7 +100,7 @@ async def _serve(folder: Path, broker_url: str, port: int, *, browser: bool) -> 
             "The evidence is a replay of a recorded lab cluster; bot and workers are the real ones.\n"
             f"{TRY}Logs: {folder}. Ctrl-C ends it all."
         )
-        if browser:
+        if browser and _has_screen():
             await asyncio.to_thread(webbrowser.open, workspace.url)
         return await _wait(stopped, house)
 
@@ -111,6 +111,11 @@ def _signals() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     return stopped
+
+
+def _has_screen() -> bool:
+    """Without one, `webbrowser` would open a text browser in this very terminal."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 async def _listen(stack: contextlib.AsyncExitStack, port: int) -> Workspace:

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from bot.demo import validate
 from bot.demo.errors import SlackRefuses
 from bot.demo.people import BOT_USER
+from bot.demo.validate import Limits, as_blocks, check
 from bot.demo.world import Message, World
 
 USES = 5
@@ -28,7 +28,7 @@ class Url(msgspec.Struct, frozen=True):
 class Replies:
     """All response_urls that were handed out."""
 
-    def __init__(self, world: World, limits: validate.Limits) -> None:
+    def __init__(self, world: World, limits: Limits) -> None:
         self._world = world
         self._limits = limits
         self._urls: dict[str, Url] = {}
@@ -60,11 +60,11 @@ class Replies:
             if original:
                 self._world.remove(original)
             return
-        text, blocks = str(body.get("text") or ""), validate.as_blocks(body.get("blocks"))
+        text, blocks = str(body.get("text") or ""), as_blocks(body.get("blocks"))
         if not text and not blocks:
             raise SlackRefuses("no_text")
         # A response_url is not hit by the limit on all blocks together (bolt-js#2867).
-        validate.check(blocks, msgspec.structs.replace(self._limits, all_blocks=0))
+        check(blocks, msgspec.structs.replace(self._limits, all_blocks=0))
         if body.get("replace_original") and original:
             self._world.edit(original, text=text, blocks=tuple(blocks))
             return

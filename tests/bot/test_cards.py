@@ -21,6 +21,7 @@ from workers.core.audit import Entry
 from workers.core.finding import Comparison, Finding, Report, Unknown
 from workers.core.plan import Outcome, Plan, Refusal
 from workers.core.run import State as RunState
+from workers.core.steps import DeletePod
 from workers.core.target import Request, Target
 from workers.core.wire import CheckState
 
@@ -191,6 +192,19 @@ def test_what_is_asked_is_what_is_signed() -> None:
     assert "U2BOB" in shown
     assert "U6DORA" not in shown
     assert f"a-1:{PLAN.digest}" in shown
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(STEP,) * 30, (msgspec.structs.replace(STEP, name="x" * 500),), (msgspec.structs.replace(STEP, name="a\u202eb"),), ()],
+)
+def test_what_cannot_be_read_whole_cannot_be_approved(steps: tuple[DeletePod, ...]) -> None:
+    """A plan that is cut, or holds what is invisible, has no button to approve; deny and withdraw stay."""
+    change = next(change for change in changes("n", "en") if change.approval.state is State.ASKED)
+    drawn = ARTIST.change(msgspec.structs.replace(change, plan=msgspec.structs.replace(PLAN, steps=steps)))
+    check(drawn)
+    (row,) = [block for block in drawn.blocks if block["type"] == "actions"]
+    assert [button["action_id"] for button in row["elements"]] == ["deny", "withdraw"]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state not in {State.ASKED, State.PLANNING}])

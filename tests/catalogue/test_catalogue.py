@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from workers.catalogue import Catalogue, build, load, query_types
+import workers.core.evidence
+from workers.catalogue import Catalogue, _declared, build, load, query_types
 from workers.core.declare import Check, Look, Remedy, Said
 from workers.core.errors import BadDeclaration
 from workers.core.finding import Finding
@@ -192,3 +193,9 @@ def test_wrong_fault_files_are_refused(old: str, new: str, says: str) -> None:
     assert text != FAULT
     with pytest.raises(BadDeclaration, match=re.escape(says)):
         made(faults=[(FILE, text)])
+
+
+def test_a_file_that_declares_nothing_is_refused() -> None:
+    """A check that forgets its last line would never run, and nobody would know."""
+    with pytest.raises(BadDeclaration, match=r"workers/core/evidence/\w+.py: it declares no CHECK"):
+        list(_declared(workers.core.evidence, "CHECK"))

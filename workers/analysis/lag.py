@@ -5,7 +5,7 @@ import shlex
 import msgspec
 
 from workers.analysis import proxy_state
-from workers.analysis.service_rules import Compared, Difference
+from workers.analysis.service_rules import Compared, Difference, Led
 from workers.analysis.wanted import Way
 from workers.core.evidence.kube_proxy import ProxyPod, ProxyState
 from workers.core.evidence.reach import Reached
@@ -149,18 +149,14 @@ def table(main: Difference, lagging: Judged, good: Judged | None, around: Around
 
 
 def _rule(judged: Judged, way: Way) -> str:
-    led = judged.compared.of(way)
-    if led is None:
-        return "not seen"
+    led = judged.compared.of(way) or Led("none")
     return f"{led.shown} (no endpoints)" if led.fate == "reject" else led.shown
 
 
 def _counted(judged: Judged, way: Way) -> str:
-    led = judged.compared.of(way)
-    there = [one for one in judged.ways if (one.door, one.port, one.protocol) == (way.door, way.port, way.protocol)]
-    if led is None or not there:
-        return "not seen"
-    should = set(there[0].endpoints)
+    led = judged.compared.of(way) or Led("none")
+    same = (one for one in judged.ways if (one.door, one.port, one.protocol) == (way.door, way.port, way.protocol))
+    should = {where for one in same for where in one.endpoints}
     right = len(should & set(led.destinations))
     wrong = len(set(led.destinations) - should)
     return f"{right} of {len(should)}" + (f", and {wrong} wrong" if wrong else "")

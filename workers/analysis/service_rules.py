@@ -113,10 +113,8 @@ def has(rules: Ruleset, way: Way) -> Led:
     for name in FILTER:
         ways = walk(rules, "filter", name, packet)
         for end in sorted(ways.ends, key=lambda end: end.kind):
-            if end.kind == "unknown":
-                return Led("unknown", rule=end.rule)
-            if end.kind in {"reject", "drop"}:
-                return Led("reject" if end.kind == "reject" else "drop", rule=end.rule)
+            if end.kind == "reject" or end.kind == "drop" or end.kind == "unknown":  # noqa: PLR1714 - typed so
+                return Led(end.kind, rule=end.rule)
     return Led("none")
 
 
@@ -159,9 +157,7 @@ def since_bound(service: ServiceView, way: Way, missing: tuple[str, ...], dead: 
     then or earlier. An endpoint that is in no slice any more was taken out of one of them, by its latest change or
     before: the newest stamp of all is the bound that surely holds.
     """
-    port = next((one for one in service.ports if one.name == way.port_name), None)
-    if port is None:
-        return 0.0
+    port = next(one for one in service.ports if one.name == way.port_name)
     held = {
         one.name: {f"{address}:{slice_port(one, port)}" for end in one.endpoints for address in end.addresses}
         for one in service.slices

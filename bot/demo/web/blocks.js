@@ -56,7 +56,7 @@ function table(block, page) {
   const [head, ...rows] = block.rows;
   return h(
     "div",
-    { class: "table", tabindex: "0", role: "region", "aria-label": "Table" },
+    { class: head.length > 4 ? "table wide" : "table", tabindex: "0", role: "region", "aria-label": "Table" },
     h("table", {}, h("thead", {}, h("tr", {}, head.map(cell("th")))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell("td")))))),
   );
 }

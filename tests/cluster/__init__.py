@@ -1,0 +1,1 @@
+"""Cluster reads, against a small API server on loopback."""
