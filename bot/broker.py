@@ -49,7 +49,8 @@ class Broker:
             )
 
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._threads, send), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.get_running_loop().run_in_executor(self._threads, send)
             await self.redis.set(_marker(cluster, task_id), "1", ex=max(int(life), 60))
         except (RedisError, KombuError, OSError) as error:  # TimeoutError is an OSError
             raise TryAgain(f"the task {task_id} may not be in its queue: {error}") from error
@@ -79,6 +80,8 @@ class Broker:
                     "global_keyprefix": f"netdiag:{cluster}:",
                     "socket_timeout": PATIENCE,
                     "socket_connect_timeout": PATIENCE,
+                    "max_retries": 1,  # kombu would try for ever, and send at a time of its own choosing
+                    "interval_start": 0,
                 },
                 broker_connection_retry=False,
                 task_publish_retry=False,

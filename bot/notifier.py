@@ -9,6 +9,7 @@ its own note of it, that message comes twice; Slack has no way to prevent that.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,7 @@ LOG = structlog.get_logger("notifier")
 Draw = Callable[[Connection, str], Drawn | None]
 UPDATES = (45 / 60, 10)  # a second, at once; Tier 3 is 50 a minute and more
 POSTS = (1.0, 4)  # a second and channel, at once
+GATHER = 0.02  # seconds between rounds at least: what comes in a burst is looked at together
 LAST_WORDS = 3.0  # seconds for what is under way when we stop
 IDLE = 0.5  # seconds between rounds when nothing calls for one
 LONGEST = 60.0  # seconds between two tries
@@ -83,10 +85,11 @@ class Notifier:
                 except TryAgain as error:
                     LOG.warning("ledger-away", error=str(error))
                     await asyncio.sleep(IDLE)
-                try:
-                    await asyncio.wait_for(self._news.wait(), IDLE)
-                except TimeoutError:
-                    continue
+                await asyncio.sleep(GATHER)
+                with suppress(TimeoutError):
+                    # Not wait_for: Python 3.11's may swallow a cancellation that comes together with the news.
+                    async with asyncio.timeout(IDLE):
+                        await self._news.wait()
         finally:
             await self._finish()
 
@@ -100,8 +103,8 @@ class Notifier:
 
     async def round(self) -> None:
         """Start what can leave now: one call a lane at a time."""
-        for row, message in await self._ledger.read(self._due):
-            lane = _lane(row, message)
+        for row, channel, ts in await self._ledger.read(lambda c: outbox.sayable(c, now=self._now())):
+            lane = _lane(row, channel, ts)
             if lane in self._busy or (row.kind == "reply" and len(self._busy) >= REPLIES_AT_ONCE):
                 continue
             self._busy[lane] = asyncio.create_task(self._leave(lane, row), name=f"notifier {lane}")
@@ -114,17 +117,6 @@ class Notifier:
             LOG.warning("reply-not-said", error=str(error))
             return False
         return True
-
-    def _due(self, connection: Connection) -> list[tuple[Row, Message | None]]:
-        found = []
-        for row in outbox.due(connection, ("card", "reply"), now=self._now()):
-            message = outbox.message(connection, row.key) if row.kind == "card" else None
-            if message and message.parent and not message.thread and not message.ts:
-                parent = outbox.message(connection, message.parent)
-                if not parent or not parent.ts:
-                    continue  # its thread is not there yet
-            found.append((row, message))
-        return found
 
     async def _leave(self, lane: str, row: Row) -> None:
         try:
@@ -301,12 +293,10 @@ class Notifier:
         await self._ledger.write(sent)
 
 
-def _lane(row: Row, message: Message | None) -> str:
+def _lane(row: Row, channel: str, ts: str) -> str:
     if row.kind == "reply":
         return f"reply {row.key}"
-    if message and message.ts:
-        return "update"
-    return f"post {message.channel if message else ''}"
+    return "update" if ts else f"post {channel}"
 
 
 def _hash(drawn: Drawn) -> str:

@@ -7,6 +7,7 @@ are held by their claim in the cluster). Each sending carries a fresh token.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -49,10 +50,10 @@ class Sender:
             except TryAgain as error:
                 LOG.warning("away", error=str(error))
                 await asyncio.sleep(IDLE)
-            try:
-                await asyncio.wait_for(self._news.wait(), IDLE)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                # Not wait_for: Python 3.11's may swallow a cancellation that comes together with the news.
+                async with asyncio.timeout(IDLE):
+                    await self._news.wait()
 
     async def round(self) -> None:
         """Send, or look after, everything that is due."""

@@ -31,7 +31,8 @@ class SlackReads:
 
     async def _get(self, call: Awaitable[Any], field: str) -> Mapping[str, Any]:
         try:
-            response = await asyncio.wait_for(call, PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                response = await call
         except SlackApiError as error:
             if error.response.get("error") == "channel_not_found":
                 raise NotAllowed("channel-unseen") from error

@@ -138,7 +138,9 @@ def _plan(change: Change) -> Block | None:
     if not change.plan:
         return None
     key = "plan" if change.approval.state in SHOWS_PLAN else "was-plan"
-    return rich(line(say(_say(change, key), bold=True)), pre(steps.exactly(change.plan), limit=steps.LINE, most=steps.MOST))
+    return rich(
+        line(say(_say(change, key), bold=True)), pre(steps.exactly(change.plan), limit=steps.LINE, most=steps.MOST)
+    )
 
 
 def _about(change: Change, around: Around) -> Block | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from bot.ledger.tables import MESSAGES, OUTBOX
 from bot.records import Message
@@ -84,6 +84,31 @@ def due(connection: Connection, kinds: Iterable[Kind], *, now: float, limit: int
     """What should leave by now, in the order in which it was asked for."""
     query = select(OUTBOX).where(OUTBOX.c.kind.in_(list(kinds)), OUTBOX.c.due <= now)
     return [Row(*row) for row in connection.execute(query.order_by(OUTBOX.c.created, OUTBOX.c.id).limit(limit))]
+
+
+def sayable(connection: Connection, *, now: float, limit: int = 1000) -> list[tuple[Row, str, str]]:
+    """The cards and replies that can leave by now, each with the channel and the ts of its message (if it has one).
+
+    A card whose thread is not there yet cannot. One query, since it is asked after every change.
+    """
+    parents = MESSAGES.alias("parents")
+    own = (OUTBOX.c.kind == "card") & (MESSAGES.c.key == OUTBOX.c.key)
+    joined = OUTBOX.outerjoin(MESSAGES, own).outerjoin(parents, parents.c.key == MESSAGES.c.parent)
+    threaded = or_(
+        MESSAGES.c.key.is_(None),
+        MESSAGES.c.ts != "",
+        MESSAGES.c.thread != "",
+        MESSAGES.c.parent == "",
+        parents.c.ts != "",
+    )
+    query = (
+        select(OUTBOX, MESSAGES.c.channel, MESSAGES.c.ts)
+        .select_from(joined)
+        .where(OUTBOX.c.kind.in_(("card", "reply")), OUTBOX.c.due <= now, threaded)
+        .order_by(OUTBOX.c.created, OUTBOX.c.id)
+        .limit(limit)
+    )
+    return [(Row(*row[:-2]), row[-2] or "", row[-1] or "") for row in connection.execute(query)]
 
 
 def find(connection: Connection, kind: Kind, key: str) -> Row | None:

@@ -50,7 +50,7 @@ class FakeSlack:
 
     async def _call(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
-        params = dict(request.query) | dict(await request.post())
+        params: dict[str, Any] = dict(request.query) | dict(await request.post())
         if request.content_type == "application/json":
             params |= await request.json()
         waiting = self.answers.get(method)

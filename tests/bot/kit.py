@@ -72,6 +72,7 @@ class Clock:
         self.now = START
 
     def __call__(self) -> float:
+        """What it shows."""
         return self.now
 
 
@@ -80,7 +81,8 @@ class Slack:
 
     def __init__(self) -> None:
         self.users: dict[str, dict[str, Any]] = {
-            account: {"id": account, "team_id": "T0SIM"} for account in ("U1ALICE", "U2BOB", "U3CAROL", "U6DORA", "U7EVE")
+            account: {"id": account, "team_id": "T0SIM"}
+            for account in ("U1ALICE", "U2BOB", "U3CAROL", "U6DORA", "U7EVE")
         }
         self.users["U4GUEST"] = {"team_id": "T0SIM", "is_restricted": True}
         self.users["U9OUT"] = {"team_id": "T9OTHER"}
@@ -149,7 +151,9 @@ class Kit:
     def proposed(self) -> Change:
         """A change that alice proposed."""
         run = self.done()
-        return self.write(lambda connection: self.approvals.propose(connection, self._run(connection, run), 0, 0, ALICE))
+        return self.write(
+            lambda connection: self.approvals.propose(connection, self._run(connection, run), 0, 0, ALICE)
+        )
 
     def asked(self) -> Change:
         """A change whose plan is on the card."""

@@ -48,12 +48,10 @@ async def running(folder: Path, workspace: Workspace, broker: str) -> AsyncItera
     (folder / "policy.yaml").write_text(POLICY)
     database = f"sqlite:///{folder / 'ledger.db'}"
     bot = Bot(
-        Settings(
-            BOT_TOKEN, APP_TOKEN, workspace.api_url, broker, database, folder / "policy.yaml", folder / "keys"
-        )
+        Settings(BOT_TOKEN, APP_TOKEN, workspace.api_url, broker, database, folder / "policy.yaml", folder / "keys")
     )
     task = asyncio.create_task(bot.run())
-    while not await bot.door.connected():
+    while not await bot.door.connected():  # noqa: ASYNC110 - the SDK tells nobody
         await asyncio.sleep(0.02)
     try:
         yield bot

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,10 @@ class House:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """One `netdiag audit` command over the copy."""
-        environment = {"NETDIAG_DATABASE_URL": f"sqlite:///{self.spoilt}", "NETDIAG_KEYS_DIR": str(self.folder / "keys")}
+        environment = {
+            "NETDIAG_DATABASE_URL": f"sqlite:///{self.spoilt}",
+            "NETDIAG_KEYS_DIR": str(self.folder / "keys"),
+        }
         result = CliRunner(env=environment).invoke(audit_cli.command, list(arguments), catch_exceptions=False)
         return result.exit_code, result.output
 
@@ -69,7 +71,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """One ledger for all tests of this file."""
     return House(tmp_path_factory.mktemp("audit"))
 

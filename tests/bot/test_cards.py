@@ -76,7 +76,7 @@ def runs(name: str, language: str) -> Iterator[Run]:
     one = hostile_finding(name)
     for verdict in ("broken", "at-risk", "healthy", "unknown"):
         report = Report(
-            verdict,  # type: ignore[arg-type]  # the four verdicts
+            verdict,
             (one,) if verdict in {"broken", "at-risk"} else (),
             folded=(one,) * 20,
             unknown=(Unknown(name, name),) * 30,
@@ -196,7 +196,12 @@ def test_what_is_asked_is_what_is_signed() -> None:
 
 @pytest.mark.parametrize(
     "steps",
-    [(STEP,) * 30, (msgspec.structs.replace(STEP, name="x" * 500),), (msgspec.structs.replace(STEP, name="a\u202eb"),), ()],
+    [
+        (STEP,) * 30,
+        (msgspec.structs.replace(STEP, name="x" * 500),),
+        (msgspec.structs.replace(STEP, name="a\u202eb"),),
+        (),
+    ],
 )
 def test_what_cannot_be_read_whole_cannot_be_approved(steps: tuple[DeletePod, ...]) -> None:
     """A plan that is cut, or holds what is invisible, has no button to approve; deny and withdraw stay."""

@@ -65,7 +65,7 @@ def test_old_progress_is_ignored_and_another_worker_begins_anew(kit: Kit) -> Non
 def test_a_change_in_any_order_and_twice(kit: Kit, order: tuple[int, ...]) -> None:
     """Each step of a change is audited once, and its end is its end."""
     change = press(kit, kit.asked(), Event.APPROVE, BOB)
-    events = [
+    events: list[wire.Event] = [
         wire.ChangeStarted(change.id, kit.now(), "w"),
         wire.ChangeApplied(change.id, kit.now(), ("delete-pod",)),
         wire.ChangeEnded(change.id, kit.now(), "done", "", HEALED),

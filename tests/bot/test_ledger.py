@@ -39,7 +39,7 @@ def test_what_fails_leaves_nothing(kit: Kit) -> None:
 
 def test_writers_wait_for_each_other(kit: Kit) -> None:
     """Two bots on one ledger never both take a key for new."""
-    firsts = []
+    firsts: list[bool] = []
 
     def deliver() -> None:
         other = open_ledger(f"sqlite:///{kit.path}")

@@ -34,9 +34,7 @@ class Stage:
     def another(self) -> Notifier:
         """A notifier as it is after a restart."""
         client = AsyncWebClient("xoxb-x", base_url=f"{self.slack.url}/api/", timeout=5)
-        return Notifier(
-            self.kit.ledger, client, self._draw, own=self._own, now=self.kit.now, clock=lambda: self.steady
-        )
+        return Notifier(self.kit.ledger, client, self._draw, own=self._own, now=self.kit.now, clock=lambda: self.steady)
 
     def _draw(self, connection: Connection, key: str) -> Drawn | None:
         del connection

@@ -10,8 +10,10 @@ import workers.core.evidence
 from workers.catalogue import Catalogue, _declared, build, load, query_types
 from workers.core.declare import Check, Look, Remedy, Said
 from workers.core.errors import BadDeclaration
+from workers.core.evidence import service as nodes
 from workers.core.finding import Finding
 from workers.core.plan import Outcome, Plan, Refusal
+from workers.core.query import Query
 from workers.core.target import Target
 
 FAULT = """
@@ -199,3 +201,16 @@ def test_a_file_that_declares_nothing_is_refused() -> None:
     """A check that forgets its last line would never run, and nobody would know."""
     with pytest.raises(BadDeclaration, match=r"workers/core/evidence/\w+.py: it declares no CHECK"):
         list(_declared(workers.core.evidence, "CHECK"))
+
+
+def test_a_query_without_a_tag_or_an_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not be found in a bundle again."""
+
+    class Nameless(Query[int], frozen=True):
+        """No tag."""
+
+    Nameless.__module__ = nodes.__name__
+    monkeypatch.setattr(nodes, "Nameless", Nameless, raising=False)
+    query_types.cache_clear()
+    with pytest.raises(BadDeclaration, match="the query Nameless needs a tag and an answer"):
+        query_types()

@@ -158,7 +158,7 @@ async def test_a_server_that_is_silent_is_a_timeout(server: FakeServer, api: Api
     """It takes the connection and says nothing."""
 
     async def hang(_request: web.Request) -> web.Response:
-        await asyncio.sleep(3)
+        await asyncio.sleep(1)
         return web.Response()
 
     server.answers[PODS] = hang

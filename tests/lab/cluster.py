@@ -76,6 +76,7 @@ class Lab:
         self._start_kubelet()
         await workloads.install(self)
         await self.healthy()
+        await workloads.keep_agents_kubeconfigs(self)
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._processes.stop_all)
@@ -175,8 +176,9 @@ class Lab:
             raise LabError(f"{error}; they answer {got}") from error
 
     async def healthy(self, *, limit: float = 40) -> None:
-        """Wait until everything is as installed: pods ready, and every node answers."""
+        """Wait until everything is as installed: pods ready, every node's rules complete, and every node answers."""
         await workloads.until_ready(self, limit=limit)
+        await workloads.until_ruled(self, limit=limit)
         await self.until_answers(dict.fromkeys(self.nodes, "200"), limit=limit)
 
     def print_logs(self) -> None:

@@ -5,6 +5,7 @@ but the standard library. SPEC is JSON: network (path), mounts ([source, target,
 argv, env.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -28,7 +29,7 @@ def check(result: int, what: str) -> None:
 
 
 def mount(source: Path | str, target: Path, kind: str, flags: int) -> None:
-    """Show `source` at `target` (see mount(2)); `kind` is a file system's name, or empty."""
+    """Show `source` at `target`, by the system call of that name; `kind` is a file system's name, or empty."""
     call = LIBC.mount(str(source).encode(), str(target).encode(), kind.encode() or None, flags, None)
     check(call, f"mount {target}")
 
@@ -38,6 +39,13 @@ def move(source: Path, target: Path) -> None:
     mount(source, target, "", MS_BIND | MS_REC)
     check(LIBC.umount2(str(source).encode(), MNT_DETACH), f"umount {source}")
     source.rmdir()
+
+
+def join_group(folder: Path) -> None:
+    """Join a control group, if it can be had: another lab that starts just now may have removed an empty one."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cgroup.procs").write_text(str(os.getpid()))
 
 
 def join(network: str) -> None:
@@ -92,7 +100,7 @@ def main() -> None:
     """Become the container."""
     spec = json.loads(sys.argv[1])
     if spec["cgroup"]:
-        Path(spec["cgroup"], "cgroup.procs").write_text(str(os.getpid()))
+        join_group(Path(spec["cgroup"]))
     join(spec["network"])
     for source, target, readonly in sorted(spec["mounts"], key=lambda item: item[1]):
         mount_volume(Path(source), Path(target), readonly=readonly)

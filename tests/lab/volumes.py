@@ -10,7 +10,7 @@ from tests.lab.api import Api
 Pod = dict[str, Any]
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The stand-in kubelet does not know this kind of volume."""
 
 
@@ -35,7 +35,7 @@ async def _fill(api: Api, pod: Pod, volume: dict[str, Any], folder: Path) -> Non
         for source in volume["projected"]["sources"]:
             await _projected(api, pod, source, folder)
     elif "emptyDir" not in volume:
-        raise Unsupported(f"volume {volume['name']}: {', '.join(set(volume) - {'name'})}")
+        raise UnsupportedError(f"volume {volume['name']}: {', '.join(set(volume) - {'name'})}")
 
 
 def _host_path(source: dict[str, str]) -> Path:
@@ -64,7 +64,7 @@ async def _projected(api: Api, pod: Pod, source: dict[str, Any], folder: Path) -
         target.write_text(await _token(api, pod, wanted))
         target.chmod(0o600)
     else:
-        raise Unsupported(f"projected source {set(source)}")
+        raise UnsupportedError(f"projected source {set(source)}")
 
 
 async def _token(api: Api, pod: Pod, wanted: dict[str, Any]) -> str:

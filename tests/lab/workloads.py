@@ -4,6 +4,7 @@ netdiag's own namespace, roles and admission policy are those of deploy/base, ap
 """
 
 import asyncio
+import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tests.lab.api import MERGE, Api
 from tests.lab.build import kubernetes_version
 from tests.lab.nodes import Node
-from tests.lab.processes import LabError, until
+from tests.lab.processes import LabError, run, until
 from workers import keys
 
 if TYPE_CHECKING:
@@ -97,13 +98,29 @@ async def scale(lab: "Lab", replicas: int) -> None:
         await api.call("PATCH", f"{SHOP}/scale", {"spec": {"replicas": replicas}}, kind=MERGE)
 
         async def settled() -> bool:
-            path = f"{SLICES}?labelSelector=kubernetes.io/service-name%3Dcheckout"
-            slices = (await api.call("GET", path))["items"]
-            endpoints = [point for item in slices for point in item["endpoints"] or ()]
-            ready = [point for point in endpoints if point["conditions"].get("ready", True)]
-            return len(ready) == len(endpoints) == replicas
+            endpoints = await _endpoints(api)
+            return len(endpoints) == replicas and all(ready for _, ready in endpoints)
 
         await until(f"checkout has {replicas} endpoints", settled, limit=30)
+
+
+async def _endpoints(api: Api) -> list[tuple[str, bool]]:
+    """Address and readiness of each of checkout's endpoints."""
+    slices = (await api.call("GET", f"{SLICES}?labelSelector=kubernetes.io/service-name%3Dcheckout"))["items"]
+    points = [point for item in slices for point in item["endpoints"] or ()]
+    return [(point["addresses"][0], point["conditions"].get("ready", True)) for point in points]
+
+
+async def until_ruled(lab: "Lab", *, limit: float) -> None:
+    """Wait until every node's rules lead to every endpoint of checkout: an answer proves only one of them."""
+    async with lab.admin as api:
+
+        async def ruled() -> bool:
+            wanted = {f"--to-destination {address}:" for address, _ in await _endpoints(api)}
+            saved = await asyncio.gather(*(node.exec("iptables-save", "-t", "nat") for node in lab.nodes.values()))
+            return bool(wanted) and all(rule in text for text in saved for rule in wanted)
+
+        await until("every node has rules for checkout's endpoints", ruled, limit=limit, every=0.2)
 
 
 async def restart_kube_proxy(lab: "Lab", node: str) -> None:
@@ -146,10 +163,17 @@ async def until_ready(lab: "Lab", *, limit: float) -> None:
         await until("every agent has published its card", cards, limit=limit)
 
 
-async def agent_token_file(lab: "Lab", node: str) -> Path:
-    """Where the token of the agent's pod on a node lies."""
-    query = f"labelSelector=app.kubernetes.io/name%3Dnetdiag-agent&fieldSelector=spec.nodeName%3D{node}"
+async def keep_agents_kubeconfigs(lab: "Lab") -> None:
+    """Write `agent-<node>` for every node: it reads the token where the agent's pod has it."""
+    query = "labelSelector=app.kubernetes.io/name%3Dnetdiag-agent"
     for pod in (await lab.admin.call("GET", f"/api/v1/namespaces/{NETDIAG}/pods?{query}"))["items"]:
-        for path in (lab.state / "pods" / pod["metadata"]["uid"]).glob("*/token"):
-            return path
-    raise LabError(f"no agent runs on {node}")
+        (token,) = (lab.state / "pods" / pod["metadata"]["uid"]).glob("*/token")
+        lab.keep_kubeconfig(f"agent-{pod['spec']['nodeName']}", {"tokenFile": str(token)})
+
+
+async def who_am_i(lab: "Lab", who: str) -> dict[str, Any]:
+    """What the API server takes a kubeconfig's user for."""
+    kubectl, kubeconfig = str(lab.binaries / "kubectl"), f"--kubeconfig={lab.kubeconfig(who)}"
+    answer: dict[str, Any] = json.loads(await run(kubectl, kubeconfig, "auth", "whoami", "-o", "json"))
+    said: dict[str, Any] = answer["status"]["userInfo"]
+    return said

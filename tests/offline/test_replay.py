@@ -13,6 +13,7 @@ from workers.collect.bundle import pack
 from workers.core.target import Request
 from workers.diagnose import diagnose
 
+RECORDED = Path(__file__).parents[2] / "bot" / "demo" / "recorded" / "case1"
 OLD = service(a_slice(endpoint("10.244.1.5", ready=False, serving=False)))
 STALE = World(known={"node-2": OLD}, processes={"node-2": stopped()}, connects={("node-1", "172.30.0.12"): "refused"})
 REQUEST = Request("svc", target())
@@ -129,3 +130,13 @@ def test_a_wrong_file_is_said(tmp_path: Path, content: bytes, says: str) -> None
 def test_no_file_is_said(tmp_path: Path) -> None:
     """Click's own sentence."""
     assert CliRunner().invoke(main, ["replay", str(tmp_path / "none")]).exit_code == 2
+
+
+@pytest.mark.parametrize(("name", "code", "found"), [("before", 1, ["kube-proxy-stale-rules"]), ("after", 0, [])])
+def test_the_recorded_story_is_found(name: str, code: int, found: list[str]) -> None:
+    """What the lab recorded of a real cluster, with kube-proxy stopped on one node and after its restart."""
+    bundle = RECORDED / f"{name}.bundle"
+    result = CliRunner().invoke(main, ["replay", str(bundle), "--json"])
+    said = json.loads(result.output)
+    assert (result.exit_code, [one["id"] for one in said["findings"]]) == (code, found)
+    assert all(one["confidence"] == "confirmed" for one in said["findings"])

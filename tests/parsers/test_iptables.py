@@ -122,15 +122,13 @@ def test_words_are_those_of_a_shell(words: list[str]) -> None:
     assert [word for word, _ in iptables.tokens(line)] == shlex.split(line) == words
 
 
-@given(st.text(alphabet="ab-!\"\\ '", max_size=20))
+@given(st.text(alphabet='ab-!" ', max_size=20))
 def test_any_text_is_read_as_by_a_shell_or_refused(text: str) -> None:
-    """Where both readers understand a text without single quotes, they understand the same."""
-    try:
-        ours = [word for word, _ in iptables.tokens(text)]
-    except Unreadable:
-        return
-    if "'" not in text and not any("\\" in word for word in text.split('"')[::2]):
-        assert ours == shlex.split(text)
+    """What a shell glues together (`a"b"`) is refused; all else is read alike. Escapes are held beside it above: a
+    shell keeps a backslash that need not be there, and iptables does not.
+    """
+    with contextlib.suppress(Unreadable):
+        assert [word for word, _ in iptables.tokens(text)] == shlex.split(text)
 
 
 @given(st.text(max_size=60))

@@ -38,7 +38,10 @@ def values(text: str) -> dict[str, float]:
         else:
             family = FAMILY.search(labels)
             stamps[family[1] if family else ""][name] = value
+    # Of families that wait for nothing, the one that synced last tells when kube-proxy last did something.
     worst = max(
-        stamps.values(), key=lambda pair: (pair.get(QUEUED, 0) - pair.get(LAST, 0), pair.get(LAST, 0)), default={}
+        stamps.values(),
+        key=lambda pair: (max(pair.get(QUEUED, 0) - pair.get(LAST, 0), 0), pair.get(LAST, 0)),
+        default={},
     )
     return {**worst, **summed}

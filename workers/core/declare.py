@@ -62,6 +62,7 @@ class Check(msgspec.Struct, frozen=True):
 class Remedy(msgspec.Struct, frozen=True):
     """One kind of change. `plan` looks and returns steps as data, or why not; it never touches the cluster.
 
+    title: a phrase in English and Chinese, with `{name}` for an argument of the offer.
     check: the id of the check that is run again afterwards. cannot_undo: the sentence for the card (English,
     Chinese), or None when the steps reversed undo it.
     """

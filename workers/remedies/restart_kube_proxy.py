@@ -55,7 +55,6 @@ async def plan(target: Target, args: dict[str, str], look: Look) -> Plan | Refus
         args={"node": name},
         steps=(step,),
         touches=tuple(line.format(node=name) for line in TOUCHES),
-        owner=pod.owner,
     )
 
 
@@ -123,7 +122,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
 
 REMEDY = Remedy(
     name="restart-kube-proxy",
-    title={"en": "Restart kube-proxy on one node", "zh": "重启一个节点上的 kube-proxy"},
+    title={"en": "restart kube-proxy on {node}", "zh": "重启 {node} 上的 kube-proxy"},
     plan=plan,
     verify=verify,
     check="kube-proxy.stale-rules",

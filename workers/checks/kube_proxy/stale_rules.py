@@ -120,8 +120,9 @@ async def _settle(
             again = await _again(service, one, port, GRACE - age, look)
             if isinstance(again, Unknown):
                 unsettled.append(again)
-                continue
-            proven = again
+            else:
+                settled.append(again)
+            continue
         compared = msgspec.structs.replace(one.judged.compared, differences=proven)
         settled.append(msgspec.structs.replace(one.judged, compared=compared))
     return settled, unsettled
@@ -129,8 +130,8 @@ async def _settle(
 
 async def _again(
     service: ServiceView, first: _Look, port: str, wait: float, look: Look
-) -> tuple[service_rules.Difference, ...] | Unknown:
-    """The differences that are there at both looks: they have outlived the grace time, whatever else has moved."""
+) -> Judged | Unknown:
+    """The second look, with the differences that are there at both: they have outlived the grace time."""
     node = first.judged.node
     asked = GetService(service.namespace, service.name)
     now = await look.later(asked, after=wait)
@@ -138,10 +139,11 @@ async def _again(
     if now.value is None or rules.value is None:
         reason = why(now.missing, asked) if now.value is None else why(rules.missing, first.query)
         return Unknown(f"whether kube-proxy on {node.name} only needs a moment", f"no second look: {reason}")
-    second = _compare(now.value, node, port, rules.value).compared
-    if second.blind:
-        return Unknown(f"the rules on {node.name}", second.blind)
-    return service_rules.lasting(service, first.judged.compared, second)
+    second = _compare(now.value, node, port, rules.value)
+    if second.compared.blind:
+        return Unknown(f"the rules on {node.name}", second.compared.blind)
+    lasting = service_rules.lasting(service, first.judged.compared, second.compared)
+    return msgspec.structs.replace(second, compared=msgspec.structs.replace(second.compared, differences=lasting))
 
 
 def _proven(service: ServiceView, judged: list[Judged]) -> tuple[str, ...]:

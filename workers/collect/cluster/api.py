@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import urllib3
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 
@@ -70,7 +71,7 @@ class Api:
                 kube.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)
             else:
                 kube.load_incluster_config(client_configuration=settings)
-        except (config.ConfigException, OSError) as error:
+        except (config.ConfigException, yaml.YAMLError, OSError) as error:
             raise TypedWrongly(f"no way to the API server by {kubeconfig or 'the pod'}: {error}") from error
         settings.retries = False  # neither retries nor redirects: a run has its own idea of time
         settings.connection_pool_maxsize = 32
