@@ -128,9 +128,7 @@ async def _settle(
     return settled, unsettled
 
 
-async def _again(
-    service: ServiceView, first: _Look, port: str, wait: float, look: Look
-) -> Judged | Unknown:
+async def _again(service: ServiceView, first: _Look, port: str, wait: float, look: Look) -> Judged | Unknown:
     """The second look, with the differences that are there at both: they have outlived the grace time."""
     node = first.judged.node
     asked = GetService(service.namespace, service.name)
