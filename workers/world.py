@@ -110,7 +110,7 @@ class LateSource:
 
 
 class FlippingSource:
-    """The world before a change until it is made, and the world after it from then on: also in the midst of an order."""
+    """The world before a change, and from the moment that it is made the world after: also within one order."""
 
     def __init__(self, before: Source, after: Source, *, flipped: Callable[[], bool]) -> None:
         self._before = before

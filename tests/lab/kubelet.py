@@ -110,10 +110,10 @@ def contexts(settings: dict[str, Any]) -> list[NodeContext]:
 async def serve(settings: dict[str, Any]) -> None:
     """Run until SIGTERM; then end all pods."""
     nodes = [NodePods(context) for context in contexts(settings)]
-    tasks = [asyncio.create_task(node.follow()) for node in nodes]
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(node.follow()) for node in nodes]
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
-    waiting = asyncio.create_task(ending.wait())
+    waiting: asyncio.Task[Any] = asyncio.create_task(ending.wait())
     done, _ = await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -83,7 +83,7 @@ def test_another_go_or_other_modules_are_another_folder(monkeypatch: pytest.Monk
 
 def test_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The wheel is taken instead."""
-    monkeypatch.setattr(build.shutil, "which", lambda _: "/usr/bin/go")
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/go")
     monkeypatch.setattr(build, "_version_of", lambda _: "1.19.8")
     assert build._find_go(tmp_path) is None
     monkeypatch.setattr(build, "_version_of", lambda _: "1.26.0")

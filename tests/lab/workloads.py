@@ -153,7 +153,7 @@ async def until_ready(lab: "Lab", *, limit: float) -> None:
             pods, deployment = await asyncio.gather(api.call("GET", "/api/v1/pods"), api.call("GET", SHOP))
             wanted = deployment["spec"]["replicas"] + 2 * len(lab.nodes)
             good = [pod for pod in pods["items"] if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
-            return len(good) == wanted
+            return bool(len(good) == wanted)
 
         async def cards() -> bool:
             path = f"/api/v1/namespaces/{NETDIAG}/configmaps?labelSelector=netdiag.io/agent%3Dtrue"

@@ -13,7 +13,6 @@ from workers.core.plan import Outcome, Plan, Refusal
 from workers.core.query import NodeQuery, Query, Seen, T
 from workers.core.target import Target
 
-
 A = TypeVar("A")
 B = TypeVar("B")
 
