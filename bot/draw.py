@@ -12,7 +12,7 @@ from bot.ledger import changes, runs
 from bot.policy import Policy
 from bot.records import Change, Run
 from workers.catalogue import Catalogue
-from workers.core.finding import Finding, Offer
+from workers.core.finding import Finding
 
 
 class Artist:
@@ -71,7 +71,7 @@ class Artist:
             sentence=self._catalogue.say(one, language),
             title=fault.title[language] if fault else "",
             advice=fault.advise(one, language) if fault else (),
-            offers=tuple(self._label(offer, language) for offer in one.remedies),
+            offers=tuple(self._catalogue.offer_text(offer, language) for offer in one.remedies),
             none=fault.why_no_remedy(one, language) if fault else "",
             folded=self._folded(of, one),
         )
@@ -80,7 +80,3 @@ class Artist:
         folded = of.report.folded if of.report else ()
         same = (other for other in folded if other.id in one.explains and other.scope == one.scope)
         return tuple(self._catalogue.say(other, of.language) for other in same)
-
-    def _label(self, offer: Offer, language: str) -> str:
-        known = self._catalogue.remedies.get(offer.remedy)
-        return known.title[language].format_map(offer.args) if known else offer.remedy

@@ -21,7 +21,7 @@ import workers.core.evidence
 import workers.remedies
 from workers.core.declare import Check, Remedy
 from workers.core.errors import BadDeclaration
-from workers.core.finding import Finding, Param, Severity
+from workers.core.finding import Finding, Offer, Param, Severity
 from workers.core.plan import Refusal
 from workers.core.query import Query
 
@@ -121,6 +121,11 @@ class Catalogue(msgspec.Struct, frozen=True):
         known = self.remedies.get(remedy)
         texts = known.refusals.get(refusal.reason) if known else None
         return texts[lang].format_map(_Lenient(refusal.params)) if texts else refusal.reason
+
+    def offer_text(self, offer: Offer, lang: str = "en") -> str:
+        """What an offered remedy would do, a phrase of plain text."""
+        known = self.remedies.get(offer.remedy)
+        return known.title[lang].format_map(_Lenient(offer.args)) if known else offer.remedy
 
 
 class _Lenient(dict[str, str]):

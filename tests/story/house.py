@@ -99,7 +99,7 @@ class Scene:
         self.broker = broker
         self.alice, self.bob, self.carol = (Person(workspace, who) for who in ("alice", "bob", "carol"))
 
-    async def until(self, holds: Callable[[], object], timeout: float = 60.0) -> object:  # noqa: ASYNC109 - as the driver
+    async def until(self, holds: Callable[[], object], timeout: float = 100.0) -> object:  # noqa: ASYNC109 - as the driver
         """Wait until something is to be seen; what was seen. On a timeout the logs' ends are in the error."""
         try:
             return await self.workspace.wait_for(holds, timeout)
