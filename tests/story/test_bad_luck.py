@@ -53,7 +53,7 @@ async def test_redis_away_at_the_moment_of_the_command(told: Scene) -> None:
 
 
 async def test_a_look_worker_that_is_killed_in_the_middle(told: Scene) -> None:
-    """SIGKILL while it looks: another one, started later, tells the run's end when Redis hands it over after a minute."""
+    """SIGKILL while it looks: the next one tells the run's end, when Redis hands the task over after a minute."""
     run = await told.ask("svc checkout")
     kill(told.house, "look")
     await told.house.start("look")
