@@ -108,6 +108,37 @@ async def test_a_no_ends_the_card_visibly(told: Scene, way: str) -> None:
     assert (last["event"], last["actor"]) == ({"deny": "denied", "withdraw": "withdrawn"}[way], who.user.name)
 
 
+async def test_nobody_presses_in_time(tmp_path: Path) -> None:
+    """The card's time runs out: the buttons go, the trail says so, and a late press is told why."""
+
+    class Hasty(House):
+        def prepare(self) -> None:
+            super().prepare()
+            policy = self.folder / "policy.yaml"
+            policy.write_text(policy.read_text().replace("expires_minutes: 15", "expires_minutes: 0.1"))
+
+    def make(workspace: Workspace, broker: Broker) -> House:
+        return Hasty(tmp_path / "demo", api_url=workspace.api_url, broker_url=broker.url, environment=os.environ)
+
+    async with scene(make) as told:
+        run = await told.ask("svc checkout")
+        card = await told.card(run.ts)
+        await told.until(lambda: not buttons(told.workspace.find(CHANNEL, card.ts)))  # type: ignore[arg-type]  # it is there
+        assert [entry["event"] for entry in await told.audit()][-1] == "expired"
+        assert "xpired" in told.shown(card.ts)
+
+
+async def test_a_guest_cannot_press(told: Scene) -> None:
+    """A guest of the workspace, who sees the card, is refused visibly; the card stays as it is, and it is audited."""
+    guest = Person(told.workspace, "U4GUEST")
+    run = await told.ask("svc checkout")
+    card = await told.card(run.ts)
+    await guest.press(card.ts, "approve")
+    await told.until(lambda: guest.ephemerals)
+    assert told.with_button(run.ts, "approve")
+    assert (await told.audit())[-1]["event"] == "press-refused"
+
+
 @pytest.mark.parametrize("who", ["guest", "outsider"])
 async def test_a_stranger_gets_a_refusal_and_no_evidence(told: Scene, who: str) -> None:
     """A guest, and somebody of another workspace: refused where they see it, audited, and no run begins."""
