@@ -46,21 +46,21 @@ async def stream(argv: Sequence[str], feed: Callable[[bytes], None], *, path: st
         env={"PATH": path, "LC_ALL": "C"},
     )
     name = Path(argv[0]).name
+    if process.stdout is None or process.stderr is None:
+        raise ProbeFailed(f"{name} has no output")
+    # Not a TaskGroup: before Python 3.11.4 a timeout around it ends as a cancellation.
+    beginning = asyncio.ensure_future(_beginning(process.stderr))
     try:
-        if process.stdout is None or process.stderr is None:
-            raise ProbeFailed(f"{name} has no output")
-        async with asyncio.TaskGroup() as both:
-            said = both.create_task(_beginning(process.stderr))
-            both.create_task(_pump(process.stdout, feed, name, most))
+        await _pump(process.stdout, feed, name, most)
         code = await process.wait()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None  # the one that ended the other
+        said = await beginning
     finally:
+        beginning.cancel()
         if process.returncode is None:
             process.kill()
             await process.communicate()  # `wait` alone never returns while a pipe has something left in it
     if code:
-        detail = " ".join(said.result().decode("utf-8", "replace").split())
+        detail = " ".join(said.decode("utf-8", "replace").split())
         raise ProbeFailed(f"{name} ended with code {code}: {detail or 'it said nothing'}")
 
 
