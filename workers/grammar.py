@@ -116,7 +116,7 @@ def parse(text: str) -> Request:
     words = _words(unslack(text))
     if not words:
         return Request(command="help")
-    command = _command(words[0])
+    command = _command(words[0], words[1:])
     rest, options = _options(words[1:])
     if command.kind == "about":
         return Request(command=command.name, target=None, words=tuple(rest))
@@ -133,7 +133,7 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _command(word: str) -> Command:
+def _command(word: str, rest: Sequence[str]) -> Command:
     name = word.lower()
     if name in COMMANDS:
         return COMMANDS[name]
@@ -142,7 +142,11 @@ def _command(word: str) -> Command:
         raise TypedWrongly(f'The command comes first: "svc {name}".')
     alias = KIND_WORDS.get(name)
     close = [alias] if alias in COMMANDS else difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-    meant = f' Did you mean "{COMMANDS[close[0]].example}"?' if close and close[0] else ""
+    meant = ""
+    if close and close[0]:
+        meant = f' Did you mean "{shown(" ".join([close[0], *rest])) if rest else COMMANDS[close[0]].example}"?'
+    elif not rest and NAME.fullmatch(name.rpartition("/")[2]):
+        meant = f' To look at a Service: "svc {shown(name)}".'
     raise TypedWrongly(f'There is no command "{shown(word)}".{meant} "help" lists what can be typed.')
 
 

@@ -64,8 +64,9 @@ def test_words_after_an_about_command_are_kept() -> None:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("scv checkout", 'There is no command "scv". Did you mean "svc shop/checkout"?'),
-        ("services checkout", 'Did you mean "svc shop/checkout"?'),
+        ("scv checkout", 'There is no command "scv". Did you mean "svc checkout"?'),
+        ("services checkout", 'Did you mean "svc checkout"?'),
+        ("checkout", 'To look at a Service: "svc checkout".'),
         ("frobnicate", '"help" lists what can be typed'),
         ("svc/checkout", 'The command comes first: "svc svc/checkout"'),
         ("svc", '"svc" needs a name'),

@@ -161,7 +161,7 @@ async def test_a_shared_channel_gets_a_refusal_and_no_evidence(told: Scene) -> N
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("svx checkout", "svc "),
+        ("svx checkout", "svc checkout"),
         ("svc <!channel>", "name"),
         ("svc", "svc shop/checkout"),
         ("svc a b c", "svc"),
