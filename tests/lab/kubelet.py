@@ -39,7 +39,9 @@ class NodePods:
                     await self._follow_once()
                 except AWAY as error:
                     print(f"{self._context.node.name}: {error}; asking again", flush=True)
-                    await asyncio.sleep(0.3)
+                except Exception:  # noqa: BLE001 a watch that is cut in the midst of a line must not end the node
+                    traceback.print_exc()
+                await asyncio.sleep(0.3)
 
     async def _follow_once(self) -> None:
         query = f"fieldSelector=spec.nodeName%3D{self._context.node.name}"
