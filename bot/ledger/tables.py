@@ -73,6 +73,8 @@ OUTBOX = Table(
     Column("sent", Float, nullable=False),  # tasks: when last handed to Redis; 0 never, -1 perhaps
     UniqueConstraint("kind", "key", name="outbox_once"),
     Index("outbox_by_due", "kind", "due"),
+    # An id is never given again: whoever still holds a row that was dropped must not hit its successor.
+    sqlite_autoincrement=True,
 )
 MESSAGES = Table(
     "messages",

@@ -85,6 +85,18 @@ def test_a_card_that_changes_twice_is_drawn_once_and_never_lost(kit: Kit) -> Non
     assert kit.read(lambda connection: outbox.due(connection, ("card",), now=START + 9)) == []
 
 
+def test_a_dropped_row_never_hits_its_successor(kit: Kit) -> None:
+    """Whoever sent a task still writes to its row when it was dropped meanwhile: the next row must not be that one."""
+    kit.write(lambda connection: outbox.put(connection, "task", "run-1", "{}", now=START))
+    (held,) = kit.read(lambda connection: outbox.due(connection, ("task",), now=START))
+    kit.write(lambda connection: outbox.drop(connection, "task", "run-1"))
+    kit.write(lambda connection: outbox.redraw(connection, "run:1", now=START))
+    kit.write(lambda connection: outbox.later(connection, held, due=START + 99))
+    kit.write(lambda connection: outbox.done(connection, held, now=START))
+    (card,) = kit.read(lambda connection: outbox.due(connection, ("card",), now=START))
+    assert (card.key, card.tries) == ("run:1", 0)
+
+
 def test_later_is_not_due_before(kit: Kit) -> None:
     """A row that is put off comes back when it is due, with its tries counted."""
     kit.write(lambda connection: outbox.reply(connection, "k", Reply("C", "U", "t"), now=START))

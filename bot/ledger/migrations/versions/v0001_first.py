@@ -75,6 +75,7 @@ def _out() -> None:
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("sent", sa.Float, nullable=False),
         sa.UniqueConstraint("kind", "key", name="outbox_once"),
+        sqlite_autoincrement=True,
     )
     op.create_index("outbox_by_due", "outbox", ["kind", "due"])
     op.create_table(
