@@ -161,12 +161,14 @@ def proxy_states() -> Any:
     ours = start_proxy("--config=/run/kube-proxy/config")
     seen["ours"] = look(query) | {"right": ours.pid}
     os.kill(ours.pid, signal.SIGSTOP)
+    os.waitpid(ours.pid, os.WUNTRACED)  # a busy machine stops it a little later
     seen["stopped"] = look(query)
     serve(ADDRESS, PORT, tls=True)
     seen["api"] = look(ApiReach(node="n", addresses=("192.0.2.1:6443",)))
     run("iptables-nft", "-A", "OUTPUT", "-d", ADDRESS, "-p", "tcp", "--dport", str(PORT), "-j", "DROP")
     seen["api cut"] = look(ApiReach(node="n"))
     os.kill(ours.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
     seen["killed"] = look(query)  # a zombie, as nobody has waited for it
     ours.wait()
     others.kill()
