@@ -27,6 +27,7 @@ from bot.cards.text import (
     user,
 )
 from bot.records import Change
+from workers.core import wire
 from workers.core.approval import State
 
 SIGNS = {
@@ -166,7 +167,7 @@ def _outcome(change: Change) -> Block | None:
 
 
 def _find_out(change: Change) -> Block:
-    claim = f"kubectl -n netdiag get configmap netdiag-claim-{change.id} -o yaml"
+    claim = f"kubectl -n {wire.NAMESPACE} get configmap {wire.claim_name(change.id)} -o yaml"
     return rich(line(say(_say(change, "find-out"))), pre((claim,)))
 
 

@@ -64,6 +64,7 @@ async def test_the_cut_node_is_named_and_no_restart_is_offered(lab: Lab, lab_sce
         await lab_scene.until(lambda: "API server" in lab_scene.first_line(run.ts))
         assert "node-2" in lab_scene.first_line(run.ts)
         await lab_scene.until(lambda: "has not applied" in lab_scene.thread(run.ts))
+        assert "A restart cannot help while node-2" in lab_scene.thread(run.ts)
         assert lab_scene.with_button(run.ts, "propose") is None
     finally:
         await fault.recover()

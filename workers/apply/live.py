@@ -9,9 +9,10 @@ from workers.apply.writer import Claim, Moved, Refused, Standing, StepState, Tak
 from workers.collect.cluster.answers import NOT_FOUND, Unanswered
 from workers.collect.cluster.api import JSON, Api, name_or_missing
 from workers.collect.cluster.objects import Meta, Object
+from workers.core import wire
 from workers.core.steps import Step
+from workers.core.wire import NAMESPACE
 
-NAMESPACE = "netdiag"
 PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 LABELS = {"app.kubernetes.io/managed-by": "netdiag", "netdiag.io/claim": "true"}
 
@@ -85,7 +86,7 @@ class LiveWriter:
 def claim_name(approval: str) -> str:
     """The ConfigMap's name. Raises Refused for an approval id that cannot be part of one."""
     try:
-        return f"netdiag-claim-{name_or_missing('claim', approval.lower())}"
+        return wire.claim_name(name_or_missing("claim", approval.lower()))
     except Unanswered as error:
         raise Refused(str(error)) from error
 

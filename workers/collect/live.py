@@ -11,8 +11,8 @@ from workers.collect.nodes import AgentClient
 from workers.core.agents import DATA_KEY, LABEL, AgentCard, card_from_json, config_map_name
 from workers.core.errors import BadDeclaration, NotTrusted, TryAgain
 from workers.core.query import Missing, NodeQuery, Query, Seen, T
+from workers.core.wire import NAMESPACE
 
-NAMESPACE = "netdiag"
 AWAY = frozenset({"unreachable", "timeout"})
 
 

@@ -9,6 +9,12 @@ from workers.core.plan import Outcome, Plan, Refusal
 from workers.core.target import Request, Target
 
 VERSION = 1
+NAMESPACE = "netdiag"  # netdiag's own namespace in every cluster: agents' cards and claims are there
+
+
+def claim_name(approval: str) -> str:
+    """The ConfigMap that claims an approved change, in NAMESPACE: its creation is atomic, so one worker has it."""
+    return f"netdiag-claim-{approval.lower()}"
 
 
 def queue(role: Literal["look", "change"], cluster: str) -> str:
