@@ -3,6 +3,7 @@
 Import contracts cannot see what a dependency drags in.
 """
 
+import fcntl
 import hashlib
 import os
 import re
@@ -46,13 +47,17 @@ def environment(extra: str, wheel: Path) -> Path:
     lock = (ROOT / "requirements.lock").read_text() + (ROOT / "pyproject.toml").read_text()
     folder = ROOT / ".cache" / "extras" / f"{extra}-{hashlib.sha256(lock.encode()).hexdigest()[:12]}"
     pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    if not (folder / ".ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pins = folder / "constraints.txt"
-        pins.write_text("\n".join(line for line in re.findall(r"^[a-zA-Z].*==[^\\\n]*", lock, re.MULTILINE)))
-        subprocess.run([*pip, "-c", str(pins), f"{wheel}[{extra}]"], check=True)
-        (folder / ".ready").touch()
-    subprocess.run([*pip, "--no-deps", "--no-index", "--force-reinstall", str(wheel)], check=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock_file:
+        # Two tests want the agent's environment, and may run in two processes.
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        if not (folder / ".ready").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            pins = folder / "constraints.txt"
+            pins.write_text("\n".join(line for line in re.findall(r"^[a-zA-Z].*==[^\\\n]*", lock, re.MULTILINE)))
+            subprocess.run([*pip, "-c", str(pins), f"{wheel}[{extra}]"], check=True)
+            (folder / ".ready").touch()
+        subprocess.run([*pip, "--no-deps", "--no-index", "--force-reinstall", str(wheel)], check=True)
     return folder
 
 
