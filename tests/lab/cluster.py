@@ -49,7 +49,7 @@ class Lab:
         self.started_in = 0.0
         self._processes = Processes(self.logs)
         self.faults = load()
-        self._truth: Truth | None = None
+        self._truths: dict[str, Truth] = {}
         self._control: ControlPlane | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,7 +71,6 @@ class Lab:
         self._choose_iptables()
         self._control = ControlPlane(self.binaries, self.state, self._processes, list(self.nodes))
         await asyncio.gather(nodes.create(self.nodes, self.client), self._control.start())
-        self._truth = Truth(self.client.name)
         await asyncio.gather(*(workloads.register(self.admin, node) for node in self.nodes.values()))
         self._start_kubelet()
         await workloads.install(self)
@@ -80,8 +79,9 @@ class Lab:
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._processes.stop_all)
-        if self._truth:
-            self._truth.close()
+        for truth in self._truths.values():
+            truth.close()
+        if self._control:
             await nodes.destroy(self.nodes, self.client)
         if root := os.environ.pop(cgroups.ENVIRONMENT, None):
             cgroups.remove_tree(Path(root))
@@ -154,11 +154,19 @@ class Lab:
             raise LabError(f"no fault is called {identifier}; there are {', '.join(sorted(self.faults))}")
         return Injected(self.faults[identifier], self)
 
+    def truth(self, machine: nodes.Machine) -> Truth:
+        """What the kernel does with connections from a node, a pod or the client."""
+        if machine.name not in self._truths:
+            self._truths[machine.name] = Truth(machine.name)
+        return self._truths[machine.name]
+
+    async def pods(self, namespace: str = "shop", selector: str = "app=checkout") -> list[workloads.LabPod]:
+        """The ready pods that a label selector names, each with a network of its own, by name."""
+        return await workloads.pods(self.admin, namespace, selector)
+
     async def answers(self, port: int = workloads.NODE_PORT) -> dict[str, str]:
         """What somebody outside gets at each node's port: node -> `200`, `refused`, `timeout`, ..."""
-        if self._truth is None:
-            raise LabError("the lab has not been started: use `async with`")
-        gets = (self._truth.get(node.address, port) for node in self.nodes.values())
+        gets = (self.truth(self.client).get(node.address, port) for node in self.nodes.values())
         return dict(zip(self.nodes, await asyncio.gather(*gets), strict=True))
 
     async def until_answers(self, wanted: dict[str, str], *, limit: float = 20) -> None:

@@ -27,7 +27,7 @@ class Pod:
         self.uid: str = meta["uid"]
         self._path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
         self._host_network = pod["spec"].get("hostNetwork", False)
-        self._netns = context.node.name if self._host_network else f"pod-{self.uid[:8]}"
+        self._netns = context.node.name if self._host_network else sandbox.network_of(self.uid)
         self._address = ""
         self._folder = context.state / "pods" / self.uid
         self._containers: list[Container] = []

@@ -26,6 +26,11 @@ class Addresses:
         self._free.append(address)
 
 
+def network_of(uid: str) -> str:
+    """The network namespace of the pod with that UID."""
+    return f"pod-{uid[:8]}"
+
+
 async def create(node: Node, name: str, address: str) -> None:
     """A namespace `name` with `address`, joined to the node."""
     outer = f"veth{name.removeprefix('pod-')}"

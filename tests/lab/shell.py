@@ -24,7 +24,7 @@ async def shell(fault: str | None, backend: Backend) -> int:
         if fault:
             injected = lab.fault(fault)
             await injected.inject()
-            state = f"Broken: {fault}. {(sys.modules[injected.fault.inject.__module__].__doc__ or '').strip()}"
+            state = f"Broken: {fault}. {(sys.modules[injected.fault.broken.__module__].__doc__ or '').strip()}"
         url = f"http://{lab.nodes['node-2'].address}:30080"
         print(WELCOME.format(state=state, url=url, logs=lab.logs), flush=True)
         argv = ["bash", "--rcfile", str(_rc(lab, fault)), "-i"]

@@ -4,15 +4,18 @@ netdiag's own namespace, roles and admission policy are those of deploy/base, ap
 """
 
 import asyncio
+import dataclasses
 import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tests.lab.api import MERGE, Api
 from tests.lab.build import kubernetes_version
-from tests.lab.nodes import Node
+from tests.lab.nodes import Machine, Node
 from tests.lab.processes import LabError, run, until
+from tests.lab.sandbox import network_of
 from workers import keys
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ SHOP = "/apis/apps/v1/namespaces/shop/deployments/checkout"
 NETDIAG = "netdiag"
 ACCOUNTS = {"look": "netdiag-look", "change": "netdiag-change"}
 TOKEN_SECONDS = 6 * 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class LabPod(Machine):
+    """A pod's network: `name` is the namespace's, `address` the pod's."""
+
+    pod: str = ""
+    node: str = ""
+    uid: str = ""
 
 
 async def register(api: Api, node: Node) -> None:
@@ -138,6 +150,22 @@ async def restart_kube_proxy(lab: "Lab", node: str) -> None:
             return len(pods) == 1 and pods[0]["metadata"]["uid"] not in uids and _is_ready(pods[0])
 
         await until(f"{node} has a new kube-proxy", replaced, limit=30)
+
+
+async def pods(api: Api, namespace: str, selector: str) -> list[LabPod]:
+    """The ready pods that a label selector names, by name."""
+    path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(selector)}"
+    return [
+        LabPod(
+            name=network_of(meta["uid"]),
+            address=item["status"]["podIP"],
+            pod=meta["name"],
+            node=item["spec"]["nodeName"],
+            uid=meta["uid"],
+        )
+        for item in sorted((await api.call("GET", path))["items"], key=lambda item: item["metadata"]["name"])
+        if _is_ready(item) and "deletionTimestamp" not in (meta := item["metadata"])
+    ]
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

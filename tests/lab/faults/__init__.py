@@ -1,56 +1,57 @@
 """Ways to break the lab: one small file each, named like its fault, ending with `FAULT = LabFault(...)`.
 
-A new fault is a new file here and no other change; copy one.
+A new fault is a new file here and no other change; copy one. `tests/lab/breaking.py` has what most are made of.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Lab
 
-Act = Callable[["Lab"], Awaitable[None]]
+Broken = Callable[["Lab"], contextlib.AbstractAsyncContextManager[None]]
 
 
 @dataclasses.dataclass(frozen=True)
 class LabFault:
     """A fault as the lab knows it.
 
-    id: the fault that must be named first. command: what an engineer would type. inject: break it, and return when it
-    is broken for a client too. recover: undo it whatever happened meanwhile (a remedy may have healed it).
-    beside: ids of findings that may stand beside it. folded: ids that must be folded under it.
+    id: the fault that must be named first. command: what an engineer would type. broken: breaks the lab on the way in,
+    and is in when a client, too, sees it broken; on the way out it undoes that, whatever happened meanwhile (a remedy
+    may have healed it). beside: ids of findings that may stand beside it. folded: ids that must be folded under it.
     healed_by: the remedy that must heal it; None: none may be offered. refuses: a remedy that must refuse to plan.
     node: where it is broken; remedies are asked about this node.
     """
 
     id: str
     command: str
-    inject: Act
-    recover: Act
-    node: str
+    broken: Broken
+    node: str = ""
     beside: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     healed_by: str | None = None
     refuses: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
 class Injected:
-    """A fault and the lab that it is for."""
+    """A fault and the lab that it is for. Several may be in one lab at once."""
 
-    fault: LabFault
-    lab: "Lab"
+    def __init__(self, fault: LabFault, lab: "Lab") -> None:
+        self.fault = fault
+        self.lab = lab
+        self._stack = contextlib.AsyncExitStack()
 
     async def inject(self) -> None:
         """Break the lab; returns when it is broken."""
-        await self.fault.inject(self.lab)
+        await self._stack.enter_async_context(self.fault.broken(self.lab))
 
     async def recover(self) -> None:
         """Undo it; returns when the lab is healthy again."""
-        await self.fault.recover(self.lab)
+        await self._stack.aclose()
         await self.lab.healthy()
 
 
