@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("score", help="what netdiag says of each fault; the last line is JSON (root)")
     each.add_argument("--only", action="append", default=[], metavar="ID")
     each.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
+    each.add_argument("--table", type=Path, metavar="FILE", help="write the scoreboard as a page of Markdown")
     each.set_defaults(run=_score)
     each = commands.add_parser("record", help="write before.bundle and after.bundle of a fault into DIR (root)")
     each.add_argument("--fault", required=True, metavar="ID")
@@ -68,7 +69,7 @@ def _score(arguments: argparse.Namespace) -> int:
     _go_inside()
     from tests.lab import score  # noqa: PLC0415 - `build` and `in` need none of it
 
-    return asyncio.run(score.score(arguments.only, arguments.backend, quiet=arguments.json))
+    return asyncio.run(score.score(arguments.only, arguments.backend, quiet=arguments.json, table=arguments.table))
 
 
 def _record(arguments: argparse.Namespace) -> int:

@@ -3,91 +3,61 @@
 A healthy cluster is asked first and after each recovery: whatever is found there above `info` is a false alarm.
 """
 
-import dataclasses
-import json
+import asyncio
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
+from tests.lab import busy, scoreboard
+from tests.lab.board import Board, Healthy, Row, judge
 from tests.lab.build import kubernetes_version
 from tests.lab.by_hand import ByHand
 from tests.lab.cluster import Backend, Lab
 from tests.lab.faults import Injected, LabFault
 from tests.lab.processes import LabError
+from workers import catalogue
 from workers.core import wire
 from workers.core.finding import Offer
 
-FIRST, NAMED, MISSED, WRONG, NOT_INJECTED = "named first", "named", "missed", "wrong cause", "not injected"
-NONE_OFFERED = "none offered"
+BUSY_LOOKS, BUSY_PAUSE = 4, 1.0  # a rolling restart of two pods takes a few seconds
+Say = Callable[[str], None]
 
 
-@dataclasses.dataclass
-class Row:
-    """What came of one fault in one cell. seconds: of the diagnosis. folded: ids under the first finding.
-    unexpected: findings that the fault does not account for. why: what else went wrong, a sentence each.
-    """
-
-    id: str
-    cell: str
-    result: str = NOT_INJECTED
-    named: tuple[str, ...] = ()
-    folded: tuple[str, ...] = ()
-    confidence: str = ""
-    seconds: float = 0.0
-    healed: str = NONE_OFFERED
-    refused: str = ""
-    unexpected: tuple[str, ...] = ()
-    why: tuple[str, ...] = ()
-
-    @property
-    def as_wanted(self) -> bool:
-        """Everything that the fault's file demands came true."""
-        return self.result == FIRST and not self.unexpected and not self.why
-
-
-def judge(fault: LabFault, run: wire.RunDone, cell: str) -> Row:
-    """What a run's report says of a fault that is really there."""
-    findings = [one for one in run.report.findings if one.severity != "info"]
-    named = tuple(one.id for one in findings)
-    mine = next((one for one in findings if one.id == fault.id), None)
-    folded = tuple(one.id for one in run.report.folded)
-    why = [f"{one} is not folded under it" for one in fault.folded if not (mine and one in mine.explains)]
-    return Row(
-        id=fault.id,
-        cell=cell,
-        result=_result(fault.id, named),
-        named=named,
-        folded=folded,
-        confidence=mine.confidence if mine else "",
-        seconds=round(run.took, 2),
-        unexpected=tuple(name for name in named if name != fault.id and name not in fault.beside),
-        why=tuple(why),
-    )
-
-
-def _result(fault: str, named: tuple[str, ...]) -> str:
-    if not named:
-        return MISSED
-    if fault not in named:
-        return WRONG
-    return FIRST if named[0] == fault else NAMED
-
-
-async def score(only: list[str], backend: Backend, *, quiet: bool) -> int:
-    """Print a table (unless quiet) and the one line of JSON; 0 when everything was as wanted."""
+async def score(only: list[str], backend: Backend, *, quiet: bool, table: Path | None = None) -> int:
+    """Print a table (unless quiet) and the one line of JSON; 0 when all is as it must be. table: a page to write."""
     say = _nothing if quiet else _print
+    board = Board()
+    await _cell(board, only, backend, say)
+    totals = board.totals
+    failures = board.failures(catalogue.load().faults)
+    for failure in failures:
+        say(f"FAILED {failure}")
+    say(f"recall {totals['recall']:.2f}, precision {totals['precision']:.2f}, {totals['false_alarms']} false alarms")
+    if table:
+        scoreboard.write(table, board)
+    print(board.as_json())
+    return 1 if failures else 0
+
+
+async def _cell(board: Board, only: list[str], backend: Backend, say: Say) -> None:
+    cell = f"iptables-{backend}/routed/{kubernetes_version()}"
     async with Lab(backend=backend) as lab:
-        say(f"lab started in {lab.started_in:.1f} s; logs: {lab.logs}")
+        say(f"{cell}: lab started in {lab.started_in:.1f} s; logs: {lab.logs}")
         by_hand = ByHand(lab)
-        cell = f"iptables-{backend}/routed/{kubernetes_version()}"
-        rows, alarms = [], await _healthy(by_hand, say)
+
+        async def healthy(when: str) -> None:
+            board.healthy.append(await _healthy(by_hand, cell, when, say))
+
+        await healthy("at rest")
+        for when, busy_with in (("under load", busy.load), ("during a rolling restart", busy.rolling)):
+            async with busy_with(lab):
+                for _ in range(BUSY_LOOKS):
+                    await healthy(when)
+                    await asyncio.sleep(BUSY_PAUSE)
         for identifier in only or sorted(lab.faults):
-            rows.append(await _row(by_hand, lab.fault(identifier), cell, say))
-            alarms += await _healthy(by_hand, say)
-    totals = _totals(rows, alarms)
-    say(f"recall {totals['recall']:.2f}, precision {totals['precision']:.2f}, {alarms} false alarms")
-    print(json.dumps({"faults": [_as_json(row) for row in rows], "totals": totals}))
-    return 0 if all(row.as_wanted for row in rows) and not alarms else 1
+            board.rows.append(await _row(by_hand, lab.fault(identifier), cell, say))
+            await healthy("after a recovery")
 
 
 def _print(text: str) -> None:
@@ -98,17 +68,16 @@ def _nothing(text: str) -> None:
     """Say nothing."""
 
 
-async def _healthy(by_hand: ByHand, say: Any) -> int:
-    """Ask a healthy lab; the number of false alarms."""
+async def _healthy(by_hand: ByHand, cell: str, when: str, say: Say) -> Healthy:
+    """Ask a healthy lab."""
     run = await by_hand.ask("svc checkout")
-    alarms = [one.id for one in run.report.findings if one.severity != "info"]
-    unseen = "".join(f"; unknown: {one.what}: {one.reason}" for one in run.report.unknown)
-    say(f"healthy lab: {run.report.verdict}, {run.took:.2f} s{unseen} {' '.join(alarms)}".rstrip())
-    # A verdict other than `healthy` is a false alarm too: there was nothing that could not be seen.
-    return len(alarms) + (run.report.verdict != "healthy" and not alarms)
+    alarms = tuple(one.id for one in run.report.findings if one.severity != "info")
+    unknown = "; ".join(f"{one.what}: {one.reason}" for one in run.report.unknown)
+    say(f"healthy {when}: {run.report.verdict}, {run.took:.2f} s {' '.join(alarms)} {unknown}".rstrip())
+    return Healthy(cell, when, run.report.verdict, alarms, unknown)
 
 
-async def _row(by_hand: ByHand, injected: Injected, cell: str, say: Any) -> Row:
+async def _row(by_hand: ByHand, injected: Injected, cell: str, say: Say) -> Row:
     fault = injected.fault
     begun = time.monotonic()
     row = Row(fault.id, cell)
@@ -161,19 +130,3 @@ def _refusal(answer: wire.Planned | wire.PlanRefused) -> str:
     if isinstance(answer, wire.Planned):
         return ""
     return answer.refusal.reason if answer.refusal else f"failed: {answer.detail}"
-
-
-def _totals(rows: list[Row], alarms: int) -> dict[str, Any]:
-    injected = [row for row in rows if row.result != NOT_INJECTED]
-    right = sum(row.result in {FIRST, NAMED} for row in injected)
-    said = sum(len(row.named) for row in injected) + alarms
-    wrong = sum(len(row.unexpected) for row in injected) + alarms
-    return {
-        "recall": round(right / len(injected), 3) if injected else 0.0,
-        "precision": round((said - wrong) / said, 3) if said else 1.0,
-        "false_alarms": alarms,
-    }
-
-
-def _as_json(row: Row) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(row).items()}
