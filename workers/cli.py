@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from workers import grammar
 from workers.core.errors import NetdiagError, NotAllowed, NotTrusted, TypedWrongly
 
 
@@ -28,6 +29,11 @@ COMMANDS = {
     "audit": Entry("bot.audit_cli:command", "bot", "Read and verify the audit trail."),
     "replay": Entry("workers.offline.replay:command", "", "Print what a recorded run finds."),
     "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),
+    **{
+        one.name: Entry("workers.offline.direct:command", "worker", f"{one.help['en']} (by your kubeconfig)")
+        for one in grammar.COMMANDS.values()
+        if one.kind == "check"
+    },
 }
 OURS = ("bot", "workers")
 

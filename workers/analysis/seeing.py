@@ -12,6 +12,7 @@ WORDS = {
     "forbidden": "the API server forbids it",
     "timeout": "no answer in time",
     "unreachable": "it cannot be reached",
+    "api-only": "only the API server is asked; agents answer netdiag's own workers",
     "no-agent": "no agent has published a key for this node",
     "not-trusted": "the answer does not prove that this node gave it",
     "clock-skew": "the node's clock differs",

@@ -14,6 +14,7 @@ from workers.core.query import Missing, NodeQuery, Query, Seen, T
 from workers.core.wire import NAMESPACE
 
 AWAY = frozenset({"unreachable", "timeout"})
+API_ONLY = Missing("api-only")
 
 
 class CardMap(Object, frozen=True):
@@ -21,6 +22,28 @@ class CardMap(Object, frozen=True):
 
     metadata: Meta = Meta()
     data: dict[str, str] | None = None
+
+
+class ApiSource:
+    """A Source over the API server alone: what only a node's agent could tell is missing."""
+
+    def __init__(self, api: Api, *, clock: Callable[[], float]) -> None:
+        self._api = api
+        self._clock = clock
+
+    async def fetch(self, query: Query[T]) -> Seen[T]:
+        """The answer, or why there is none. Raises BadDeclaration for a query that nothing answers."""
+        at = self._clock()
+        if isinstance(query, NodeQuery):
+            return Seen(missing=API_ONLY, source="agent", node=query.node, at=at)
+        read = reads().get(type(query))
+        if read is None:
+            raise BadDeclaration(f"no file of workers/collect/cluster answers {type(query).__name__}")
+        try:
+            value = await read(query, self._api)
+        except Unanswered as error:
+            return Seen(missing=error.missing, source="api", at=at, took=self._clock() - at)
+        return Seen(value=value, source="api", at=at, took=self._clock() - at)
 
 
 class LiveSource:
@@ -35,7 +58,7 @@ class LiveSource:
         clock: Callable[[], float],
         without: Missing | None = None,
     ) -> None:
-        self._api = api
+        self._objects = ApiSource(api, clock=clock)
         self._agents = agents
         self._cards = cards
         self._clock = clock
@@ -58,15 +81,7 @@ class LiveSource:
         """The answer, or why there is none. Raises BadDeclaration for a query that nothing answers."""
         if isinstance(query, NodeQuery):
             return await self._ask_agent(query)
-        read = reads().get(type(query))
-        if read is None:
-            raise BadDeclaration(f"no file of workers/collect/cluster answers {type(query).__name__}")
-        at = self._clock()
-        try:
-            value = await read(query, self._api)
-        except Unanswered as error:
-            return Seen(missing=error.missing, source="api", at=at, took=self._clock() - at)
-        return Seen(value=value, source="api", at=at, took=self._clock() - at)
+        return await self._objects.fetch(query)
 
     async def close(self) -> None:
         """Close the connections to the agents; those to the API server belong to the process."""

@@ -30,6 +30,7 @@ Reason = Literal[
     "forbidden",  # a right is missing; the detail names it
     "timeout",  # no answer in time
     "unreachable",  # no connection to the API server or the agent
+    "api-only",
     "no-agent",  # no agent has published a key for this node
     "not-trusted",  # the answer's signature does not prove that this node gave it
     "clock-skew",  # the agent refused the token because its clock differs; the detail carries its time

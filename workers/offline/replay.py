@@ -34,7 +34,7 @@ def command(ctx: click.Context, bundle: Path, lang: str, *, as_json: bool) -> No
         click.echo(json.dumps(report, ensure_ascii=False))
     else:
         by = f"{clock(recorded.at)}, netdiag {recorded.release}"
-        click.echo(said.as_text(ended.target, ended.report, load(), recorded=by, lang=lang))
+        click.echo(said.as_text(ended.target, ended.report, load(), when=by, lang=lang))
     ctx.exit(said.exit_code(ended.report))
 
 

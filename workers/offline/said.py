@@ -7,13 +7,16 @@ import msgspec
 from tabulate import tabulate
 
 from workers.catalogue import Catalogue
-from workers.core.finding import Comparison, Finding, Report
+from workers.core.finding import Comparison, Finding, Report, Unknown
 from workers.core.target import Target
 
+MOST_ALIKE = 6  # things not seen for one reason that are listed
 SCHEMA = "netdiag.run/1"
 HEADS = {
     "verdict": {"en": "Verdict", "zh": "结论"},
     "recorded": {"en": "recorded", "zh": "记录于"},
+    "looked": {"en": "looked at", "zh": "查看于"},
+    "more": {"en": "and {} more", "zh": "以及另外 {} 项"},
     "severity": {"en": "severity", "zh": "级别"},
     "sure": {"en": "confidence", "zh": "确信度"},
     "where": {"en": "where", "zh": "位置"},
@@ -84,19 +87,34 @@ def _finding(finding: Finding, catalogue: Catalogue, lang: str) -> dict[str, Any
     }
 
 
-def as_text(target: Target, report: Report, catalogue: Catalogue, *, recorded: str, lang: str = "en") -> str:
-    """The report for a terminal. recorded: when and by what."""
-    head = HEADS["recorded"][lang]
-    parts = [f"{target}: {WORDS[report.verdict][lang]} ({head} {recorded})"]
+def as_text(
+    target: Target, report: Report, catalogue: Catalogue, *, when: str, recorded: bool = True, lang: str = "en"
+) -> str:
+    """The report for a terminal. when: when and by what it was recorded, or looked at just now."""
+    head = HEADS["recorded" if recorded else "looked"][lang]
+    parts = [f"{target}: {WORDS[report.verdict][lang]} ({head} {when})"]
     if report.findings:
         parts.append(_summary(report, catalogue, lang))
         parts += [text for one in in_order(report) if (text := _detail(one, catalogue, lang))]
     if report.unknown:
         heads = (HEADS["unknown"][lang], HEADS["reason"][lang])
-        parts.append(_table([(one.what, one.reason) for one in report.unknown], heads, widths=[50, 90]))
+        parts.append(_table(_unseen(report.unknown, lang), heads, widths=[50, 90]))
     if report.healthy:
         parts.append(_table([(one,) for one in report.healthy], (HEADS["healthy"][lang],), widths=[130]))
     return "\n".join(_printable(line) for line in "\n\n".join(parts).split("\n"))
+
+
+def _unseen(unknown: Sequence[Unknown], lang: str) -> list[tuple[str, str]]:
+    """What was not seen; of many with the same reason the first few, and how many more."""
+    by_reason: dict[str, list[str]] = {}
+    for one in unknown:
+        by_reason.setdefault(one.reason, []).append(one.what)
+    rows = []
+    for reason, whats in by_reason.items():
+        rows += [(what, reason) for what in whats[:MOST_ALIKE]]
+        if len(whats) > MOST_ALIKE:
+            rows.append((HEADS["more"][lang].format(len(whats) - MOST_ALIKE), reason))
+    return rows
 
 
 def _summary(report: Report, catalogue: Catalogue, lang: str) -> str:

@@ -62,13 +62,17 @@ class Api:
         self.role = role
 
     @classmethod
-    def connect(cls, kubeconfig: Path | None, *, role: str) -> Self:
-        """By a kubeconfig file, or (None) by the pod's service account. Raises TypedWrongly when it cannot be used."""
+    def connect(cls, kubeconfig: Path | None, *, role: str, context: str | None = None) -> Self:
+        """By a kubeconfig file (or several, as $KUBECONFIG lists them) and one of its contexts, or (None) by the
+        pod's service account. Raises TypedWrongly when it cannot be used.
+        """
         kube: Any = config  # it ships no types for these
         settings: Any = type.__call__(Configuration)  # not the process-wide default
         try:
             if kubeconfig:
-                kube.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)
+                kube.load_kube_config(
+                    str(kubeconfig), context=context, client_configuration=settings, persist_config=False
+                )
             else:
                 kube.load_incluster_config(client_configuration=settings)
         except (config.ConfigException, yaml.YAMLError, OSError) as error:
