@@ -26,6 +26,9 @@ COMMANDS = {
     "worker": Entry("workers.worker:command", "worker", "The cluster side: looks, or changes what was approved."),
     "agent": Entry("workers.agent.command:command", "agent", "The node side: answers probes."),
     "demo": Entry("bot.demo.command:command", "demo", "The whole story in a browser, without Slack and cluster."),
+    "doctor": Entry(
+        "bot.doctor.command:command", "bot", "Is everything there that the bot needs, and what is to be done?"
+    ),
     "audit": Entry("bot.audit_cli:command", "bot", "Read and verify the audit trail."),
     "replay": Entry("workers.offline.replay:command", "", "Print what a recorded run finds."),
     "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),

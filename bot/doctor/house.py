@@ -1,0 +1,78 @@
+"""What is the bot's own: keys, policy, ledger."""
+
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from bot import policy, settings
+from bot.doctor.result import Result
+from bot.ledger import MIGRATIONS, LedgerAway, open_ledger
+from bot.policy import Policy
+from bot.settings import Settings
+from workers.core.errors import NotTrusted, TypedWrongly
+
+PROOF = b"netdiag doctor"
+VERSION_TABLE = "alembic_version"
+
+
+def keys(given: Settings) -> Result:
+    """Can the bot sign, and will its own public key verify that?"""
+    try:
+        signer = settings.read_signer(given.keys_dir)
+        ring = settings.read_keyring(given.keys_dir)
+    except TypedWrongly as error:
+        return Result("keys", "failed", str(error), "Make them: netdiag keys init DIR --cluster NAME.")
+    try:
+        ring.check(PROOF, signer.sign(PROOF), signer.kid)
+    except NotTrusted:
+        said = f"bot.pub in {given.keys_dir} is not the public half of bot.key"
+        return Result("keys", "failed", said, "Put back the bot.pub that was made together with bot.key.")
+    return Result("keys", "ok", f"bot.key and bot.pub of {given.keys_dir} belong together")
+
+
+def read_policy(given: Settings) -> tuple[Policy | None, Result]:
+    """The policy file, with what it allows in one line."""
+    try:
+        found = policy.read(given.policy)
+    except TypedWrongly as error:
+        return None, Result("policy", "failed", str(error), "README, 'Run it for real', shows a whole one.")
+    roles = ", ".join(f"{len(found.roles.get(role, ()))} may {role}" for role in policy.ROLES)
+    if len(found.roles.get("approve", ())) <= found.approval.quorum:
+        said = f"{len(found.roles.get('approve', ()))} may approve, and {found.approval.quorum} must, besides who asked"
+        fix = "Give the role `approve` to more people: nobody grants what they asked for themselves."
+        return found, Result("policy", "warning", said, fix)
+    return found, Result("policy", "ok", f"clusters {', '.join(found.clusters)}; {roles}")
+
+
+def ledger(given: Settings) -> Result:
+    """Does the database answer, and is its schema one of this release's? An SQLite file is not made by asking."""
+    try:
+        url = make_url(given.database_url)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+            return Result("ledger", "ok", f"{url.database} is not there yet; the bot makes it at its first start")
+        opened = open_ledger(given.database_url)
+    except (TypedWrongly, ArgumentError) as error:
+        return Result(
+            "ledger", "failed", str(error), "Set NETDIAG_DATABASE_URL, such as sqlite:////var/lib/netdiag/n.db."
+        )
+    try:
+        found = opened.read_now(_revision)
+    except LedgerAway as error:
+        return Result("ledger", "failed", str(error), "Start the database, or mend NETDIAG_DATABASE_URL.")
+    finally:
+        opened.close()
+    if not found:
+        return Result("ledger", "ok", "it is empty; the bot makes its tables at the first start")
+    known = {one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    if found not in known:
+        said = f"its schema {found} was made by a newer release of netdiag"
+        return Result("ledger", "failed", said, "Run that release, or restore the backup made before the upgrade.")
+    return Result("ledger", "ok", f"it answers; its schema is {found}")
+
+
+def _revision(connection: Connection) -> str:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return ""
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""  # noqa: S608 - a constant
