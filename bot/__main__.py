@@ -33,7 +33,7 @@ from bot.settings import Settings
 from bot.slack import SlackReads
 from bot.timekeeper import Timekeeper
 from workers import catalogue
-from workers.core.tokens import Signer
+from workers.core.tokens import Keyring, Signer
 
 LOG = structlog.get_logger("bot")
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # without letters that look like others
@@ -52,13 +52,16 @@ class Bot:
     def __init__(self, given: Settings) -> None:
         self.policy = policy.read(given.policy)
         signer = settings.read_signer(given.keys_dir)
+        rings = settings.read_workers(given.keys_dir, self.policy.clusters)
         self.ledger: Ledger = open_ledger(given.database_url)
         self.ledger.migrate()
         self.broker = Broker(given.broker_url)
         client = AsyncWebClient(given.bot_token, base_url=given.slack_api_url, timeout=SLACK_PATIENCE)
-        self._join(client, signer, given.app_token)
+        self._join(client, signer, rings, given.app_token)
 
-    def _join(self, client: AsyncWebClient, signer: Signer, app_token: str) -> None:
+    def _join(
+        self, client: AsyncWebClient, signer: Signer, rings: dict[str, dict[str, Keyring]], app_token: str
+    ) -> None:
         now = time.time
         scribe = Scribe(signer, now=now)
         runs = Runs(scribe, now=now, new_id=new_id)
@@ -74,7 +77,7 @@ class Bot:
         self.door = Door(client, app_token, desk)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         hearer = Hearer(runs, approvals, now=now)
-        self.listener = Listener(self.broker.redis, self.ledger, hearer, list(self.policy.clusters), name=name)
+        self.listener = Listener(self.broker.redis, self.ledger, hearer, rings, name=name)
 
     async def run(self) -> None:
         """Serve until cancelled."""

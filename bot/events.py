@@ -1,12 +1,12 @@
 """What do the workers say? Reads their Redis streams, and puts each word into the ledger, once in effect.
 
 A stream entry is acknowledged after the ledger's transaction. It may therefore come twice, and what a dead replica had
-taken is claimed by a living one; every effect is such that twice is as good as once. A cluster's workers are heard only
-about that cluster's runs and changes.
+taken is claimed by a living one; every effect is such that twice is as good as once. What no worker of the cluster has
+signed is not believed, and a cluster's workers are heard only about that cluster's runs and changes.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 from bot.approvals import Approvals
 from bot.ledger import Ledger, changes, presence, runs
 from bot.runs import Runs
-from workers.core import wire
-from workers.core.errors import NetdiagError, TryAgain
+from workers.core import sending, wire
+from workers.core.errors import NetdiagError, NotTrusted, TryAgain
+from workers.core.tokens import Keyring
 
 LOG = structlog.get_logger("events")
 GROUP = "bot"
@@ -51,8 +52,7 @@ class Hearer:
     def hear(self, connection: Connection, event: wire.Event, cluster: str) -> None:
         """Take one event of this cluster's workers; one that speaks of another cluster's things changes nothing."""
         if isinstance(event, wire.Heartbeat):
-            if event.cluster == cluster:
-                presence.heard(connection, event, now=self._now())
+            presence.heard(connection, event, now=self._now())
             return
         subject = _subject(event)
         about = runs.get(connection, subject) or changes.get(connection, subject)
@@ -64,13 +64,19 @@ class Hearer:
 
 
 class Listener:
-    """Reads the streams of these clusters as `name`, one member of the group of all replicas."""
+    """Reads the streams of clusters as `name`, one member of the group of all replicas.
 
-    def __init__(self, redis: Any, ledger: Ledger, hearer: Hearer, clusters: Sequence[str], *, name: str) -> None:
+    rings: cluster -> role -> the public keys of its workers: what they did not sign is not heard.
+    """
+
+    def __init__(
+        self, redis: Any, ledger: Ledger, hearer: Hearer, rings: Mapping[str, Mapping[str, Keyring]], *, name: str
+    ) -> None:
         self._redis = redis
         self._ledger = ledger
         self._hearer = hearer
-        self._clusters = {wire.stream(cluster): cluster for cluster in clusters}
+        self._clusters = {wire.stream(cluster): cluster for cluster in rings}
+        self._rings = rings
         self._name = name
 
     async def run(self) -> None:
@@ -112,13 +118,13 @@ class Listener:
                 await self._take(stream, entry_id, fields)
 
     async def _take(self, stream: str, entry_id: Any, fields: Any) -> None:
-        raw = (fields or {}).get(b"event", b"")
+        cluster = self._clusters[stream]
         try:
-            event = wire.decode_event(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            LOG.error("unreadable", stream=stream, entry=_text(entry_id), error=str(error))  # noqa: TRY400 - no stack
+            event = sending.believed(fields or {}, cluster, self._rings[cluster])
+        except (msgspec.MsgspecError, UnicodeDecodeError, NotTrusted) as error:
+            LOG.error("not-believed", stream=stream, entry=_text(entry_id), error=str(error))  # noqa: TRY400 - no stack
         else:
-            await self._effect(event, self._clusters[stream])
+            await self._effect(event, cluster)
         await self._redis.xack(stream, GROUP, entry_id)
 
     async def _effect(self, event: wire.Event, cluster: str) -> None:

@@ -4,7 +4,7 @@ A missing or bad setting is one clear sentence that names it, said before anythi
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +14,7 @@ from workers.core.errors import NotTrusted, TypedWrongly
 from workers.core.tokens import Keyring, Signer, public_from_pem, signer_from_pem
 
 SLACK_API = "https://slack.com/api/"
+WORKERS = (("look", "look"), ("change", "act"))  # role of a worker, and how its key is called
 DATABASE = "sqlite:///var/netdiag.db"
 
 
@@ -77,6 +78,18 @@ def read_keyring(keys_dir: Path) -> Keyring:
         return Keyring([public_from_pem(_read(path)) for path in paths])
     except NotTrusted as error:
         raise TypedWrongly(f"NETDIAG_KEYS_DIR: {error}") from error
+
+
+def read_workers(keys_dir: Path, clusters: Iterable[str]) -> dict[str, dict[str, Keyring]]:
+    """The public keys that sign what the workers say: cluster -> role -> ring. Raises TypedWrongly with the file."""
+    return {cluster: {role: _ring(keys_dir, f"{name}-{cluster}") for role, name in WORKERS} for cluster in clusters}
+
+
+def _ring(keys_dir: Path, name: str) -> Keyring:
+    try:
+        return Keyring([public_from_pem(_read(keys_dir / f"{name}.pub"))])
+    except NotTrusted as error:
+        raise TypedWrongly(f"NETDIAG_KEYS_DIR: {keys_dir / name}.pub: {error}") from error
 
 
 def redis_url(broker_url: str) -> str:

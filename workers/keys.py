@@ -1,6 +1,7 @@
 """Which private key does each process hold, and where do the files lie?
 
-`bot` signs tasks, grants and audit entries; `look-<cluster>` and `act-<cluster>` ask the agents. A process needs its
+`bot` signs tasks, grants and audit entries; `look-<cluster>` and `act-<cluster>` ask the agents, and sign what the
+workers say to the bot. A process needs its
 own private file only, and the public files of those whom it believes.
 """
 

@@ -1,6 +1,7 @@
 """How do a worker's events reach the bot, although Redis may be away for a while? And how does a run keep its lease?"""
 
 import time
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis
@@ -8,7 +9,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from workers.core import wire
+from workers.core import sending, wire
+from workers.core.tokens import Signer
 
 LONGEST = 10_000  # events that the stream keeps
 FIRST_WAIT, LAST_WAIT = 0.1, 2.0  # seconds between two attempts, doubled each time
@@ -38,18 +40,21 @@ def patience(event: wire.Event) -> float:
 
 
 class Outlet:
-    """The stream on which one cluster's workers answer."""
+    """The stream on which one cluster's workers answer; each event is signed with the worker's key."""
 
-    def __init__(self, client: redis.Redis, cluster: str) -> None:
+    def __init__(self, client: redis.Redis, cluster: str, signer: Signer) -> None:
         self._redis = client
+        self._cluster = cluster
+        self._signer = signer
         self._stream = wire.stream(cluster)
 
     def send(self, event: wire.Event) -> bool:
         """Write the event, trying for as long as its kind deserves. False when it could not be written."""
-        text, ends, wait = wire.encode(event), time.monotonic() + patience(event), FIRST_WAIT
+        fields: dict[Any, Any] = {**sending.entry(self._signer, self._cluster, event)}
+        ends, wait = time.monotonic() + patience(event), FIRST_WAIT
         while True:
             try:
-                self._redis.xadd(self._stream, {"event": text}, maxlen=LONGEST, approximate=True)
+                self._redis.xadd(self._stream, fields, maxlen=LONGEST, approximate=True)
             except redis.RedisError as error:
                 if time.monotonic() + wait > ends:
                     log.warning("an event is lost", kind=type(event).__name__, reason=str(error))

@@ -22,6 +22,7 @@ from workers import catalogue
 from workers.collect.cluster.api import Api
 from workers.core import wire
 from workers.core.errors import TypedWrongly
+from workers.core.tokens import Signer
 from workers.keys import load_keyring, load_signer
 from workers.leases import Leases
 from workers.outlet import Outlet, connect
@@ -30,7 +31,7 @@ from workers.tasks import POOLS, Role, Station, make_app
 from workers.world import LiveWorld, RecordedWorld, World
 
 HEARTBEAT = 5.0  # seconds
-PREFIX = {"look": "look", "change": "act"}  # of the key with which a role asks the agents
+PREFIX = {"look": "look", "change": "act"}  # of the key with which a role asks the agents and signs its events
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -58,11 +59,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return Settings(broker_url, keys_dir, path("NETDIAG_KUBECONFIG"), path("NETDIAG_REPLAY"))
 
 
-def open_world(settings: Settings, role: Role, cluster: str) -> World:
-    """The cluster that this worker is for. Raises TypedWrongly or NotTrusted when a file is missing or wrong."""
+def open_world(settings: Settings, role: Role, signer: Signer) -> World:
+    """The cluster that this worker is for. Raises TypedWrongly when a file is missing or wrong."""
     if settings.replay:
         return RecordedWorld(settings.replay)
-    signer = load_signer(settings.keys_dir / f"{PREFIX[role]}-{cluster}.key")
     return LiveWorld(Api.connect(settings.kubeconfig, role=role), signer, clock=time.time)
 
 
@@ -99,7 +99,8 @@ def command(role: Role, cluster: str, alive: Path | None) -> None:
     _log_lines()
     settings = read_settings(os.environ)
     bot_keys = load_keyring([settings.keys_dir / "bot.pub"])
-    world = open_world(settings, role, cluster)
+    signer = load_signer(settings.keys_dir / f"{PREFIX[role]}-{cluster}.key")
+    world = open_world(settings, role, signer)
     catalogue.load()  # a wrong declaration stops the worker now, not its first task
     name = f"{role}-{socket.gethostname()}-{os.getpid()}"
 
@@ -110,14 +111,14 @@ def command(role: Role, cluster: str, alive: Path | None) -> None:
             worker=name,
             world=world,
             catalogue=catalogue.load(),
-            outlet=Outlet(client, cluster),
+            outlet=Outlet(client, cluster, signer),
             leases=Leases(client, cluster, name),
             bot_keys=bot_keys,
         )
 
     app = make_app(settings.broker_url, role=role, cluster=cluster, bot_keys=bot_keys, station=station)
     beat = wire.Heartbeat(worker=name, role=role, cluster=cluster, release=RELEASE, at=0.0)
-    heart = Heart(Outlet(connect(settings.broker_url), cluster), beat, alive)
+    heart = Heart(Outlet(connect(settings.broker_url), cluster, signer), beat, alive)
     signals.worker_ready.connect(lambda **_signal: heart.start(), weak=False)
     signals.worker_shutting_down.connect(heart.stop, weak=False)
     pool, concurrency = POOLS[role]

@@ -1,7 +1,7 @@
 """Does Redis answer, will it keep what it holds, and do the workers of every cluster speak there?"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,18 +9,21 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from bot.doctor.result import Result
 from bot.ledger.presence import FRESH
-from workers.core import wire
+from workers.core import sending, wire
+from workers.core.errors import NotTrusted
+from workers.core.tokens import Keyring
 from workers.release import RELEASE
 
 LATEST = 500  # entries of a cluster's stream that are read, newest first
 SKEW = 5.0  # seconds; tokens are short-lived
 
 
-async def examine(redis: Any, clusters: Sequence[str]) -> list[Result]:
-    """Redis itself, then each cluster's workers."""
+async def examine(redis: Any, rings: Mapping[str, Mapping[str, Keyring]]) -> list[Result]:
+    """Redis itself, then each cluster's workers. rings: cluster -> role -> their public keys."""
     try:
         await redis.ping()
-        return [await _kept(redis), *[one for cluster in clusters for one in await _workers(redis, cluster)]]
+        workers = [await _workers(redis, cluster, ring) for cluster, ring in rings.items()]
+        return [await _kept(redis), *(one for results in workers for one in results)]
     except (RedisError, OSError) as error:
         fix = "Start Redis, or mend NETDIAG_BROKER_URL. The bot answers meanwhile, and delivers later."
         return [Result("broker", "failed", f"Redis does not answer: {error}", fix)]
@@ -40,20 +43,20 @@ async def _kept(redis: Any) -> Result:
     return Result("broker", "ok", "Redis answers, and keeps an append-only file")
 
 
-async def _workers(redis: Any, cluster: str) -> list[Result]:
-    beats = await _beats(redis, cluster)
+async def _workers(redis: Any, cluster: str, ring: Mapping[str, Keyring]) -> list[Result]:
+    beats = await _beats(redis, cluster, ring)
     return [_role(cluster, role, [beat for beat in beats if beat.role == role]) for role in ("look", "change")]
 
 
-async def _beats(redis: Any, cluster: str) -> list[wire.Heartbeat]:
-    """The newest heartbeat of every worker that has spoken lately."""
+async def _beats(redis: Any, cluster: str, ring: Mapping[str, Keyring]) -> list[wire.Heartbeat]:
+    """The newest heartbeat of every worker that has spoken lately, and signed what it said."""
     newest: dict[str, wire.Heartbeat] = {}
     for _, fields in await redis.xrevrange(wire.stream(cluster), count=LATEST):
         try:
-            event = wire.decode_event(fields.get(b"event", b""))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            event = sending.believed(fields, cluster, ring)
+        except (msgspec.MsgspecError, UnicodeDecodeError, NotTrusted):
             continue
-        if isinstance(event, wire.Heartbeat) and event.cluster == cluster:
+        if isinstance(event, wire.Heartbeat):
             newest.setdefault(event.worker, event)
     return list(newest.values())
 

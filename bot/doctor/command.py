@@ -12,6 +12,8 @@ from bot.broker import Broker
 from bot.doctor import broker, house, slack
 from bot.doctor.result import Result
 from bot.settings import Settings
+from workers.core.errors import TypedWrongly
+from workers.core.tokens import Keyring
 
 PATIENCE = 10  # seconds for one call of Slack
 
@@ -37,17 +39,26 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 async def examine(given: Settings) -> list[Result]:
     """Everything, in the order in which it is mended best."""
     policy, about_policy = house.read_policy(given)
+    clusters = list(policy.clusters) if policy else []
     client = AsyncWebClient(given.bot_token, base_url=given.slack_api_url, timeout=PATIENCE)
     redis = Broker(given.broker_url)
     try:
         of_slack, of_broker = await asyncio.gather(
             slack.examine(client, given.app_token, policy),
-            broker.examine(redis.redis, list(policy.clusters) if policy else []),
+            broker.examine(redis.redis, {cluster: _rings(given, cluster) for cluster in clusters}),
         )
     finally:
         await redis.close()
-    own = [house.keys(given), about_policy, await asyncio.to_thread(house.ledger, given)]
+    own = [house.keys(given, clusters), about_policy, await asyncio.to_thread(house.ledger, given)]
     return [*own, *of_slack, *of_broker]
+
+
+def _rings(given: Settings, cluster: str) -> dict[str, Keyring]:
+    """A cluster's keys. Where they cannot be read, nobody is believed; that they cannot is said elsewhere."""
+    try:
+        return settings.read_workers(given.keys_dir, [cluster])[cluster]
+    except TypedWrongly:
+        return dict.fromkeys(("look", "change"), Keyring([]))
 
 
 def shown(results: list[Result]) -> str:

