@@ -1,8 +1,11 @@
 """The scoreboard judges a report by what the fault's file demands."""
 
+from typing import Literal
+
 import pytest
 
 from tests.lab import faults, score
+from tests.lab.cell import Cell, Mode
 from tests.lab.faults import LabFault
 from workers import catalogue
 from workers.core.finding import Finding, Report
@@ -25,8 +28,8 @@ async def _nothing(_: object) -> None:
     """A fault that nobody injects."""
 
 
-CUT_FAULT = LabFault(CUT, "svc checkout", _nothing, _nothing, "node-2", folded=(STALE,))
-BESIDE = LabFault(STALE, "svc checkout", _nothing, _nothing, "node-2", beside=("conntrack-full",))
+CUT_FAULT = LabFault(CUT, "svc checkout", _nothing, "node-2", folded=(STALE,))
+BESIDE = LabFault(STALE, "svc checkout", _nothing, "node-2", beside=("conntrack-full",))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,30 @@ def test_a_cause_counts_when_it_is_named_first_with_its_symptoms_under_it(
 def test_what_may_stand_beside_is_not_held_against_it() -> None:
     """Its file says so."""
     assert score.judge(BESIDE, _run(_found(STALE), _found("conntrack-full")), "cell").as_wanted
+
+
+@pytest.mark.parametrize(
+    ("verdict", "mode", "alarms"),
+    [
+        ("healthy", "iptables-nft", []),
+        ("unknown", "iptables-nft", ["unknown"]),
+        ("unknown", "iptables-legacy", ["unknown"]),
+        ("unknown", "nftables", []),
+        ("broken", "nftables", ["broken"]),
+    ],
+)
+def test_a_healthy_lab_must_be_called_so_where_it_can_be_seen(
+    verdict: Literal["healthy", "unknown", "broken"], mode: Mode, alarms: list[str]
+) -> None:
+    """No check reads the rules of nftables mode, so there it may be unknown; nowhere may it be anything else."""
+    run = RunDone("r", 0.0, 1.0, TARGET, Report(verdict), ())
+    assert score.false_alarms(run, Cell(mode)) == alarms
+
+
+def test_a_finding_in_a_healthy_lab_is_a_false_alarm_unless_it_is_information() -> None:
+    """In every mode."""
+    run = _run(_found(STALE), _found("dns-slow", severity="info"))
+    assert score.false_alarms(run, Cell("nftables")) == [STALE]
 
 
 def test_totals_count_what_was_right_and_what_was_not() -> None:
