@@ -7,12 +7,11 @@ import asyncio
 import dataclasses
 import json
 import platform
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tests.lab import lookup
+from tests.lab import lookup, rules
 from tests.lab.api import MERGE, Api
 from tests.lab.build import kubernetes_version
 from tests.lab.nodes import Machine, Node
@@ -30,6 +29,7 @@ DNS_ADDRESS = "10.96.0.10"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
 APPS = "/apis/apps/v1"
 SHOP = f"{APPS}/namespaces/shop/deployments/checkout"
+OWNER = "kubernetes.io/service-name"  # label of a slice
 NETDIAG = "netdiag"
 ACCOUNTS = {"look": "netdiag-look", "change": "netdiag-change"}
 TOKEN_SECONDS = 6 * 3600
@@ -136,7 +136,8 @@ async def until_ruled(lab: "Lab", *, limit: float) -> None:
 
         async def ruled() -> bool:
             wanted = await _destinations(api)
-            return all(wanted <= led for led in await asyncio.gather(*(led_to(lab, node) for node in lab.nodes)))
+            led_to = await asyncio.gather(*(rules.destinations(node, lab.cell) for node in lab.nodes.values()))
+            return all(wanted <= led for led in led_to)
 
         await until("every node has rules for every endpoint", ruled, limit=limit, every=0.2)
 
@@ -146,30 +147,17 @@ async def _destinations(api: Api) -> set[str]:
     services, slices = await asyncio.gather(
         api.call("GET", "/api/v1/services"), api.call("GET", "/apis/discovery.k8s.io/v1/endpointslices")
     )
-    with_address = {_full_name(item) for item in services["items"] if item["spec"].get("clusterIP", "None") != "None"}
+    metas = (item["metadata"] for item in services["items"] if item["spec"].get("clusterIP", "None") != "None")
+    with_address = {(meta["namespace"], meta["name"]) for meta in metas}
     return {
         f"{address}:{port['port']}"
         for item in slices["items"]
-        if (item["metadata"]["namespace"], item["metadata"]["labels"]["kubernetes.io/service-name"]) in with_address
+        if (item["metadata"]["namespace"], item["metadata"].get("labels", {}).get(OWNER)) in with_address
         for point in item["endpoints"] or ()
         if point["conditions"].get("ready", True)
         for address in point["addresses"]
         for port in item["ports"] or ()
     }
-
-
-def _full_name(thing: dict[str, Any]) -> tuple[str, str]:
-    return thing["metadata"]["namespace"], thing["metadata"]["name"]
-
-
-async def led_to(lab: "Lab", node: str) -> set[str]:
-    """`address:port` of every endpoint that kube-proxy's rules on a node lead to."""
-    if lab.cell.proxy_mode == "iptables":
-        text = await lab.nodes[node].exec("iptables-save", "-t", "nat")
-        return set(re.findall(r"--to-destination (\S+)", text))
-    # As text: nft needs many times as long and as much memory for the same as JSON.
-    text = await lab.nodes[node].exec("nft", "list", "table", "ip", "kube-proxy")
-    return {":".join(found) for found in re.findall(r"goto endpoint-\S+__([0-9.]+)/(\d+)", text)}
 
 
 async def until_resolved(lab: "Lab", *, limit: float) -> None:
