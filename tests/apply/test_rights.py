@@ -247,7 +247,7 @@ async def test_an_agent_writes_its_own_card_only(lab: Lab, look: Api, tmp_path: 
         with pytest.raises(Unanswered, match="only the ConfigMap netdiag-agent-NODE"):
             await api.call("POST", MAPS, what=name, body=body)
         api.close()
-    assert set(await read_cards(look)) == {"node-1", "node-2"}
+    assert set(await read_cards(look)) == {"node-1", "node-2", "node-3"}
 
 
 async def agent_api(lab: Lab, folder: Path, bound: dict[str, str] | None) -> Api:
@@ -283,9 +283,11 @@ async def test_every_query_is_answered(look: Api) -> None:
     assert [(node.name, node.ready, node.addresses) for node in nodes.nodes] == [
         ("node-1", True, ("172.30.0.11",)),
         ("node-2", True, ("172.30.0.12",)),
+        ("node-3", True, ("172.30.0.13",)),
     ]
     assert [(pod.node, pod.owner, pod.ready) for pod in pods.pods] == [
         ("node-1", "DaemonSet/kube-proxy", True),
         ("node-2", "DaemonSet/kube-proxy", True),
+        ("node-3", "DaemonSet/kube-proxy", True),
     ]
     assert ends.addresses == ("172.30.0.1:6443",)

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.lab import build, capabilities, namespaces
+from tests.lab import build, capabilities, cell, namespaces
 from tests.lab.processes import LabError
 
 
@@ -23,13 +23,18 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    each = commands.add_parser("build", help="build Kubernetes from its pinned Go modules; at once when it is built")
+    each = commands.add_parser(
+        "build", help="build Kubernetes and CoreDNS from their pinned Go modules; at once when built"
+    )
     each.add_argument("--background-nice", action="store_true", help="with the lowest useful priority")
     each.set_defaults(run=_build)
     each = commands.add_parser("capabilities", help="try what the lab needs; exit code 1 when something is missing")
     each.set_defaults(run=lambda _: capabilities.report())
     each = commands.add_parser("score", help="what netdiag says of each fault; the last line is JSON (root)")
     each.add_argument("--only", action="append", default=[], metavar="ID")
+    default = str(cell.Cell())
+    each.add_argument("--cells", type=_cells, default=default, metavar="CELL,CELL", help=f"or all (default {default})")
+    each.add_argument("--healthy-only", action="store_true", help="only ask each healthy cell; inject nothing")
     each.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     each.add_argument("--table", type=Path, metavar="FILE", help="write the scoreboard as a page of Markdown")
     each.set_defaults(run=_score)
@@ -40,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("shell", help="a cluster to play in, with kubectl; broken, if a fault is named (root)")
     each.add_argument("--fault", metavar="ID")
     each.set_defaults(run=_shell)
-    for each in map(commands.choices.__getitem__, ("shell", "score", "record")):
-        each.add_argument("--backend", choices=("nft", "legacy"), default="nft", help="which iptables (default nft)")
+    for each in map(commands.choices.__getitem__, ("shell", "record")):
+        each.add_argument("--cell", type=_cell, default=default, metavar="CELL", help=f"default {default}")
     each = commands.add_parser("in", help="run a command inside the lab's own namespaces (root)")
     each.add_argument("argv", nargs="+", metavar="COMMAND")
     each.set_defaults(run=lambda arguments: namespaces.enter(arguments.argv))
@@ -51,10 +56,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _cells(text: str) -> list[cell.Cell]:
+    return list(cell.every()) if text == "all" else [_cell(name) for name in text.split(",")]
+
+
+def _cell(text: str) -> cell.Cell:
+    try:
+        return cell.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _build(arguments: argparse.Namespace) -> int:
     if arguments.background_nice:
         os.nice(15)
-    print(build.build())
+    for folder in sorted({str(path.parent) for path in build.build().values()}):
+        print(folder)
     return 0
 
 
@@ -62,14 +79,22 @@ def _shell(arguments: argparse.Namespace) -> int:
     _go_inside()
     from tests.lab import shell  # noqa: PLC0415 - `build` and `in` need none of it
 
-    return asyncio.run(shell.shell(arguments.fault, arguments.backend))
+    return asyncio.run(shell.shell(arguments.fault, arguments.cell))
 
 
 def _score(arguments: argparse.Namespace) -> int:
     _go_inside()
     from tests.lab import score  # noqa: PLC0415 - `build` and `in` need none of it
 
-    return asyncio.run(score.score(arguments.only, arguments.backend, quiet=arguments.json, table=arguments.table))
+    return asyncio.run(
+        score.score(
+            arguments.cells,
+            arguments.only,
+            healthy_only=arguments.healthy_only,
+            quiet=arguments.json,
+            table=arguments.table,
+        )
+    )
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -77,7 +102,7 @@ def _record(arguments: argparse.Namespace) -> int:
     from tests.lab import record  # noqa: PLC0415 - `build` and `in` need none of it
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(record.record(arguments.fault, arguments.folder, arguments.backend))
+    return asyncio.run(record.record(arguments.fault, arguments.folder, arguments.cell))
 
 
 def _go_inside() -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from tests.lab.cell import Cell
 from tests.lab.faults import LabFault
 from workers.core import wire
 
@@ -66,7 +67,9 @@ def _result(fault: str, named: tuple[str, ...]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Healthy:
-    """What netdiag said of a cluster where nothing was broken. alarms: ids found above `info`. unknown: why, if so."""
+    """What netdiag said of a cluster where nothing was broken. alarms: what it should not have said: ids found above
+    `info`, else a wrong verdict. unknown: what it could not see, and why.
+    """
 
     cell: str
     when: str
@@ -75,10 +78,33 @@ class Healthy:
     unknown: str = ""
 
 
+def look(run: wire.RunDone, cell: Cell, when: str) -> Healthy:
+    """What a run's report says of a healthy cluster."""
+    found = tuple(one.id for one in run.report.findings if one.severity != "info")
+    # No check reads nftables mode's rules: that they are unknown is the truth there.
+    right = {"healthy", "unknown"} if cell.mode == "nftables" else {"healthy"}
+    alarms = found or (() if run.report.verdict in right else (run.report.verdict,))
+    unknown = "; ".join(f"{one.what}: {one.reason}" for one in run.report.unknown)
+    return Healthy(str(cell), when, run.report.verdict, alarms, unknown)
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """What a cell cost. started, took: seconds until it was healthy, and until it was gone. memory: MiB that all of
+    its processes had at the end.
+    """
+
+    cell: str
+    started: float
+    took: float
+    memory: int
+
+
 @dataclasses.dataclass
 class Board:
     """All that was asked, of one or more cells."""
 
+    cells: list[Started] = dataclasses.field(default_factory=list)
     rows: list[Row] = dataclasses.field(default_factory=list)
     healthy: list[Healthy] = dataclasses.field(default_factory=list)
 
@@ -110,7 +136,8 @@ class Board:
 
     def as_json(self) -> str:
         """One line, of DESIGN's interface."""
-        return json.dumps({"faults": [_as_json(row) for row in self.rows], "totals": self.totals})
+        cells = [dataclasses.asdict(one) for one in self.cells]
+        return json.dumps({"cells": cells, "faults": [_as_json(row) for row in self.rows], "totals": self.totals})
 
 
 def _as_json(row: Row) -> dict[str, Any]:

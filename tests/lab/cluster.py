@@ -1,4 +1,4 @@
-"""The lab: a real cluster of `nodes` machines that can be broken on purpose.
+"""The lab: a real cluster of a few machines that can be broken on purpose.
 
     async with Lab() as lab:
         await lab.fault("kube-proxy-stale-rules").inject()
@@ -7,6 +7,7 @@ It runs inside the lab's own namespaces only (`python -m tests.lab in -- COMMAND
 """
 
 import asyncio
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -14,20 +15,19 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from tests.lab import build, cgroups, namespaces, nodes, workloads
+from tests.lab import build, cgroups, namespaces, nodes, programs, upstream, workloads
 from tests.lab.api import Api
+from tests.lab.cell import Cell
 from tests.lab.control_plane import SERVER, ControlPlane
 from tests.lab.credentials import write_kubeconfig
 from tests.lab.faults import Injected, load
 from tests.lab.processes import LabError, Processes, run, tail, until
 from tests.lab.truth import Truth
 
-Backend = Literal["nft", "legacy"]
 CLUSTER = "lab"
 KEPT_LOGS = 5
-IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 
 
 class Lab:
@@ -36,15 +36,15 @@ class Lab:
     cluster = CLUSTER
     api_url = SERVER
 
-    def __init__(self, *, node_count: int = 2, backend: Backend = "nft") -> None:
+    def __init__(self, *, cell: Cell | None = None, node_count: int = 3) -> None:
         if not namespaces.inside():
             raise LabError("the lab runs in namespaces of its own: .venv/bin/python -m tests.lab in -- COMMAND")
-        self.backend = backend
+        self.cell = cell or Cell()
         self.state = namespaces.MARK / "state"
         self.keys_dir = self.state / "keys"
         self.logs = _new_logs()
-        self.binaries = build.binaries()
-        self.nodes = nodes.plan(node_count, str(self.state / "path"))
+        self.binaries = self.state / "bin"
+        self.nodes = nodes.plan(node_count, str(self.state / "path"), self.cell.network)
         self.client = nodes.client()
         self.started_in = 0.0
         self._processes = Processes(self.logs)
@@ -68,9 +68,10 @@ class Lab:
 
     async def _start(self) -> None:
         self.state.mkdir(parents=True)
-        self._choose_iptables()
+        programs.link_binaries(self.binaries, self.cell)
+        programs.link_iptables(self.state / "path", self.cell)
         self._control = ControlPlane(self.binaries, self.state, self._processes, list(self.nodes))
-        await asyncio.gather(nodes.create(self.nodes, self.client), self._control.start())
+        await asyncio.gather(self._make_network(), self._control.start())
         await asyncio.gather(*(workloads.register(self.admin, node) for node in self.nodes.values()))
         self._start_kubelet()
         await workloads.install(self)
@@ -87,14 +88,9 @@ class Lab:
             cgroups.remove_tree(Path(root))
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def _choose_iptables(self) -> None:
-        folder = self.state / "path"
-        folder.mkdir()
-        binary = shutil.which(f"xtables-{self.backend}-multi", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        if binary is None:
-            raise LabError(f"xtables-{self.backend}-multi is missing (Debian package iptables)")
-        for name in IPTABLES:
-            (folder / name).symlink_to(binary)
+    async def _make_network(self) -> None:
+        await nodes.create(self.nodes, self.client, self.cell.network)
+        upstream.start(self._processes, self.binaries, self.state)
 
     def _start_kubelet(self) -> None:
         control = self.control
@@ -106,7 +102,7 @@ class Lab:
             "logs": str(self.logs),
             "nodes": [
                 {
-                    "node": {name: getattr(node, name) for name in ("name", "address", "path", "pod_prefix")},
+                    "node": dataclasses.asdict(node),
                     "token": control.tokens[f"system:node:{node.name}"],
                 }
                 for node in self.nodes.values()
@@ -184,9 +180,12 @@ class Lab:
             raise LabError(f"{error}; they answer {got}") from error
 
     async def healthy(self, *, limit: float = 40) -> None:
-        """Wait until everything is as installed: pods ready, every node's rules complete, and every node answers."""
+        """Wait until everything is as installed: pods ready, every node's rules complete, names resolved, and
+        every node answers.
+        """
         await workloads.until_ready(self, limit=limit)
         await workloads.until_ruled(self, limit=limit)
+        await workloads.until_resolved(self, limit=limit)
         await self.until_answers(dict.fromkeys(self.nodes, "200"), limit=limit)
 
     def print_logs(self) -> None:

@@ -29,7 +29,7 @@ async def lab(
     request: pytest.FixtureRequest,
     lab_namespaces: None,  # noqa: ARG001 - a fixture cannot be marked to use another one
 ) -> AsyncIterator[Lab]:
-    """A healthy cluster of two nodes. Whoever breaks it recovers it."""
+    """A healthy cluster of three nodes, in the default cell. Whoever breaks it recovers it."""
     async with Lab() as started:
         yield started
         if request.session.testsfailed:

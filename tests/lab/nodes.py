@@ -1,20 +1,27 @@
-"""The lab's machines: a node is a network namespace on one bridge, with routes to the pods of the others.
+"""The lab's machines: a node is a network namespace on one bridge, with a way to the pods of the others: plain routes
+by the bridge, or through VXLAN as flannel makes it.
 
-lab's own network: br-lab 172.30.0.1 (API server)
+lab's own network: br-lab 172.30.0.1 (API server, and the DNS server for names outside the cluster)
   node-1 eth0 172.30.0.11, cni0 10.244.1.1/24      node-2 eth0 172.30.0.12, cni0 10.244.2.1/24      ...
+         flannel.1 10.244.1.0/32                          flannel.1 10.244.2.0/32      (VXLAN only)
   client eth0 172.30.0.100: somebody outside the cluster
 """
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
 
+from tests.lab.cell import Network
 from tests.lab.processes import LabError, run
 
 BRIDGE = "br-lab"
 GATEWAY = "172.30.0.1"
 CLIENT = "client"
 CLIENT_ADDRESS = "172.30.0.100"
+TUNNEL = "flannel.1"
+PLAIN_MTU = 1500
+TUNNEL_MTU = 1450  # the outer Ethernet, IPv4, UDP and VXLAN headers take 50 bytes
 
 # A new network namespace copies the machine's settings: whatever the lab relies on is set, not hoped for.
 NODE_SYSCTLS = {
@@ -40,7 +47,8 @@ class Machine:
 
     async def exec(self, *argv: str, limit: float = 30) -> str:
         """What a command prints that runs in this machine's network. Raises LabError when it fails."""
-        env = {**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}:/usr/sbin:/sbin".lstrip(":")}
+        path = f"{self.path}:{os.environ['PATH']}:/usr/sbin:/sbin".lstrip(":")
+        env = {**os.environ, "PATH": path, "XTABLES_LOCKFILE": str(xtables_lock(self.name))}
         return await run("ip", "netns", "exec", self.name, *argv, env=env, limit=limit)
 
     def pids(self, command: str) -> list[int]:
@@ -55,11 +63,27 @@ class Node(Machine):
     """A node of the cluster."""
 
     pod_prefix: str = ""  # `10.244.1`
+    pod_mtu: int = PLAIN_MTU
 
     @property
     def pod_cidr(self) -> str:
         """The node's pod addresses."""
         return f"{self.pod_prefix}.0/24"
+
+    @property
+    def tunnel_address(self) -> str:
+        """Its end of the tunnel; what it sends to the others' pods comes from here."""
+        return f"{self.pod_prefix}.0"
+
+    @property
+    def tunnel_mac(self) -> str:
+        """The same end's hardware address."""
+        return f"0a:58:{int(self.pod_prefix.rpartition('.')[2]):02x}:00:00:01"
+
+
+def xtables_lock(machine: str) -> Path:
+    """What is /run/xtables.lock to a machine's iptables, as each node has its own."""
+    return Path(f"/run/xtables-{machine}.lock")
 
 
 def _is(pid: int, command: str, network: int) -> bool:
@@ -70,9 +94,11 @@ def _is(pid: int, command: str, network: int) -> bool:
         return False
 
 
-def plan(count: int, path: str) -> dict[str, Node]:
+def plan(count: int, path: str, network: Network) -> dict[str, Node]:
     """`count` nodes, not yet made."""
-    return {f"node-{n}": Node(f"node-{n}", f"172.30.0.{10 + n}", path, f"10.244.{n}") for n in range(1, count + 1)}
+    mtu = TUNNEL_MTU if network == "vxlan" else PLAIN_MTU
+    made = (Node(f"node-{n}", f"172.30.0.{10 + n}", path, f"10.244.{n}", mtu) for n in range(1, count + 1))
+    return {node.name: node for node in made}
 
 
 def client() -> Machine:
@@ -80,23 +106,31 @@ def client() -> Machine:
     return Machine(CLIENT, CLIENT_ADDRESS)
 
 
-async def create(nodes: dict[str, Node], outside: Machine) -> None:
+async def create(nodes: dict[str, Node], outside: Machine, network: Network) -> None:
     """Make the bridge, the nodes and the client."""
     await run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     await batch(None, f"link add {BRIDGE} type bridge", f"addr add {GATEWAY}/24 dev {BRIDGE}", f"link set {BRIDGE} up")
     for machine in [*nodes.values(), outside]:
         await _join(machine)
     for node in nodes.values():
-        await _equip(node, [other for other in nodes.values() if other is not node])
+        await _equip(node)
+        others = [other for other in nodes.values() if other is not node]
+        await (_tunnel(node, others) if network == "vxlan" else _route(node, others))
     # Answers to pods (whose packets to the API server keep their own address) find their way back by the node.
     await batch(None, *(f"route add {node.pod_cidr} via {node.address}" for node in nodes.values()))
 
 
 async def destroy(nodes: dict[str, Node], outside: Machine) -> None:
-    """Take away what `create` made."""
-    for machine in [*nodes.values(), outside]:
-        await run("ip", "netns", "delete", machine.name)
-    await run("ip", "link", "delete", BRIDGE)
+    """Take away what `create` made, or had made when it failed."""
+    names = [machine.name for machine in [*nodes.values(), outside]]
+    # Cables first: the kernel takes a namespace down later than it says, and the next lab needs the same names.
+    for argv in (
+        *(("link", "delete", f"v-{name}") for name in names),
+        *(("netns", "delete", name) for name in names),
+        ("link", "delete", BRIDGE),
+    ):
+        with contextlib.suppress(LabError):
+            await run("ip", *argv)
 
 
 async def _join(machine: Machine) -> None:
@@ -116,17 +150,35 @@ async def _join(machine: Machine) -> None:
     )
 
 
-async def _equip(node: Node, others: list[Node]) -> None:
+async def _equip(node: Node) -> None:
     await machine_sysctls(node, NODE_SYSCTLS)
     await batch(
         node.name,
-        "link add cni0 type bridge",
+        f"link add cni0 mtu {node.pod_mtu} type bridge",
         f"addr add {node.pod_prefix}.1/24 dev cni0",
         "link set cni0 up",
-        *(f"route add {other.pod_cidr} via {other.address}" for other in others),
     )
     if BRIDGE_FILTER:
         await machine_sysctls(node, BRIDGE_SYSCTLS)
+
+
+async def _route(node: Node, others: list[Node]) -> None:
+    await batch(node.name, *(f"route add {other.pod_cidr} via {other.address}" for other in others))
+
+
+async def _tunnel(node: Node, others: list[Node]) -> None:
+    """As flannel's vxlan backend does: nothing is learnt, every other node is written down."""
+    how = f"type vxlan id 1 local {node.address} dev eth0 dstport 8472 nolearning"
+    await batch(
+        node.name,
+        f"link add {TUNNEL} address {node.tunnel_mac} mtu {node.pod_mtu} {how}",
+        f"addr add {node.tunnel_address}/32 dev {TUNNEL}",
+        f"link set {TUNNEL} up",
+        *(f"route add {other.pod_cidr} via {other.tunnel_address} dev {TUNNEL} onlink" for other in others),
+        *(f"neigh add {other.tunnel_address} lladdr {other.tunnel_mac} dev {TUNNEL} nud permanent" for other in others),
+    )
+    entries = (f"fdb append {other.tunnel_mac} dev {TUNNEL} dst {other.address} self permanent" for other in others)
+    await run("bridge", "-n", node.name, "-batch", "-", stdin="\n".join(entries) + "\n")
 
 
 async def machine_sysctls(machine: Machine, values: dict[str, str]) -> None:

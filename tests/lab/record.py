@@ -7,19 +7,21 @@ from pathlib import Path
 
 from tests.lab.build import kubernetes_version
 from tests.lab.by_hand import ByHand
-from tests.lab.cluster import Backend, Lab
+from tests.lab.cell import Cell
+from tests.lab.cluster import Lab
 from tests.lab.processes import LabError
 from workers.core import wire
 
 SETTLED = 12.0  # seconds after which every check judges by its first look
 
 
-async def record(fault: str, folder: Path, backend: Backend) -> int:
+async def record(fault: str, folder: Path, cell: Cell) -> int:
     """Write `before.bundle` and `after.bundle` into `folder`. What is offered heals it; else it is undone by hand."""
-    async with Lab(backend=backend) as lab:
+    async with Lab(cell=cell) as lab:
         by_hand = ByHand(lab)
         versions = {
             "kubernetes": kubernetes_version(),
+            "cell": str(cell),
             "kernel": platform.release(),
             "iptables": (await lab.nodes["node-1"].exec("iptables", "--version")).strip(),
         }

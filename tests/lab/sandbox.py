@@ -36,7 +36,9 @@ async def create(node: Node, name: str, address: str) -> None:
     outer = f"veth{name.removeprefix('pod-')}"
     await run("ip", "netns", "add", name)
     await batch(
-        node.name, f"link add {outer} type veth peer name eth0 netns {name}", f"link set {outer} master cni0 up"
+        node.name,
+        f"link add {outer} mtu {node.pod_mtu} type veth peer name eth0 mtu {node.pod_mtu} netns {name}",
+        f"link set {outer} master cni0 up",
     )
     # A pod's packets to its own Service come back by the port they left by.
     await run("bridge", "-n", node.name, "link", "set", "dev", outer, "hairpin", "on")

@@ -1,6 +1,7 @@
 """How right is netdiag? Every fault is injected into a real cluster, and what netdiag says of it is counted.
 
-A healthy cluster is asked first and after each recovery: whatever is found there above `info` is a false alarm.
+A healthy cluster is asked first and after each recovery: whatever is found there above `info` is a false alarm. Cells
+follow one another, each in a cluster of its own.
 """
 
 import asyncio
@@ -10,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab import busy, scoreboard
-from tests.lab.board import Board, Healthy, Row, judge
-from tests.lab.build import kubernetes_version
+from tests.lab.board import Board, Healthy, Row, Started, judge, look
 from tests.lab.by_hand import ByHand
-from tests.lab.cluster import Backend, Lab
+from tests.lab.cell import Cell
+from tests.lab.cluster import Lab
 from tests.lab.faults import Injected, LabFault
 from tests.lab.processes import LabError
 from workers import catalogue
@@ -24,11 +25,14 @@ BUSY_LOOKS, BUSY_PAUSE = 4, 1.0  # a rolling restart of two pods takes a few sec
 Say = Callable[[str], None]
 
 
-async def score(only: list[str], backend: Backend, *, quiet: bool, table: Path | None = None) -> int:
+async def score(
+    cells: list[Cell], only: list[str], *, healthy_only: bool = False, quiet: bool = False, table: Path | None = None
+) -> int:
     """Print a table (unless quiet) and the one line of JSON; 0 when all is as it must be. table: a page to write."""
     say = _nothing if quiet else _print
     board = Board()
-    await _cell(board, only, backend, say)
+    for cell in cells:
+        await _cell(board, cell, only, say, healthy_only=healthy_only)
     totals = board.totals
     failures = board.failures(catalogue.load().faults)
     for failure in failures:
@@ -40,24 +44,28 @@ async def score(only: list[str], backend: Backend, *, quiet: bool, table: Path |
     return 1 if failures else 0
 
 
-async def _cell(board: Board, only: list[str], backend: Backend, say: Say) -> None:
-    cell = f"iptables-{backend}/routed/{kubernetes_version()}"
-    async with Lab(backend=backend) as lab:
+async def _cell(board: Board, cell: Cell, only: list[str], say: Say, *, healthy_only: bool) -> None:
+    begun = time.monotonic()
+    async with Lab(cell=cell) as lab:
         say(f"{cell}: lab started in {lab.started_in:.1f} s; logs: {lab.logs}")
         by_hand = ByHand(lab)
+        await _busy(board, by_hand, say)
+        for identifier in () if healthy_only else only or sorted(lab.faults):
+            board.rows.append(await _row(by_hand, lab.fault(identifier), say))
+            board.healthy.append(await _healthy(by_hand, "after a recovery", say))
+        memory = round(sum(lab.memory().values()))
+    took = round(time.monotonic() - begun, 1)
+    board.cells.append(Started(str(cell), round(lab.started_in, 1), took, memory))
+    say(f"{cell}: {took} s in all, {memory} MiB")
 
-        async def healthy(when: str) -> None:
-            board.healthy.append(await _healthy(by_hand, cell, when, say))
 
-        await healthy("at rest")
-        for when, busy_with in (("under load", busy.load), ("during a rolling restart", busy.rolling)):
-            async with busy_with(lab):
-                for _ in range(BUSY_LOOKS):
-                    await healthy(when)
-                    await asyncio.sleep(BUSY_PAUSE)
-        for identifier in only or sorted(lab.faults):
-            board.rows.append(await _row(by_hand, lab.fault(identifier), cell, say))
-            await healthy("after a recovery")
+async def _busy(board: Board, by_hand: ByHand, say: Say) -> None:
+    board.healthy.append(await _healthy(by_hand, "at rest", say))
+    for when, busy_with in (("under load", busy.load), ("during a rolling restart", busy.rolling)):
+        async with busy_with(by_hand.lab):
+            for _ in range(BUSY_LOOKS):
+                board.healthy.append(await _healthy(by_hand, when, say))
+                await asyncio.sleep(BUSY_PAUSE)
 
 
 def _print(text: str) -> None:
@@ -68,17 +76,16 @@ def _nothing(text: str) -> None:
     """Say nothing."""
 
 
-async def _healthy(by_hand: ByHand, cell: str, when: str, say: Say) -> Healthy:
+async def _healthy(by_hand: ByHand, when: str, say: Say) -> Healthy:
     """Ask a healthy lab."""
     run = await by_hand.ask("svc checkout")
-    alarms = tuple(one.id for one in run.report.findings if one.severity != "info")
-    unknown = "; ".join(f"{one.what}: {one.reason}" for one in run.report.unknown)
-    say(f"healthy {when}: {run.report.verdict}, {run.took:.2f} s {' '.join(alarms)} {unknown}".rstrip())
-    return Healthy(cell, when, run.report.verdict, alarms, unknown)
+    said = look(run, by_hand.lab.cell, when)
+    say(f"healthy {when}: {said.verdict}, {run.took:.2f} s {' '.join(said.alarms)} {said.unknown}".rstrip())
+    return said
 
 
-async def _row(by_hand: ByHand, injected: Injected, cell: str, say: Say) -> Row:
-    fault = injected.fault
+async def _row(by_hand: ByHand, injected: Injected, say: Say) -> Row:
+    fault, cell = injected.fault, str(by_hand.lab.cell)
     begun = time.monotonic()
     row = Row(fault.id, cell)
     try:

@@ -5,22 +5,23 @@ import os
 import sys
 from pathlib import Path
 
-from tests.lab.cluster import Backend, Lab
+from tests.lab.cell import Cell
+from tests.lab.cluster import Lab
 
 WELCOME = """
 {state}
   kubectl get pods -A -o wide             (you are cluster admin)
-  ip netns exec node-2 iptables-save      node-1, node-2: the nodes; client: somebody outside
+  ip netns exec node-2 iptables-save      node-1, node-2, node-3: the nodes; client: somebody outside
   ip netns exec client curl -m 2 {url}
   logs of every component: {logs}
 Leave with `exit`; nothing stays behind.
 """
 
 
-async def shell(fault: str | None, backend: Backend) -> int:
+async def shell(fault: str | None, cell: Cell) -> int:
     """Start the lab, break it if asked to, and hand it over. The shell's exit code."""
-    async with Lab(backend=backend) as lab:
-        state = f"A healthy cluster, started in {lab.started_in:.0f} s."
+    async with Lab(cell=cell) as lab:
+        state = f"A healthy cluster ({cell}), started in {lab.started_in:.0f} s."
         if fault:
             injected = lab.fault(fault)
             await injected.inject()

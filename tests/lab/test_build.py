@@ -1,5 +1,6 @@
-"""The lab's Kubernetes is built once, whole or not at all."""
+"""Each set of the lab's programs is built once, whole or not at all."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -19,12 +20,12 @@ class Compiler:
 
     def __call__(self, go: build.Go, module: str, package: str, folder: Path) -> None:
         """Build one."""
-        del go, module
-        name = package.rpartition("/")[2]
+        del go
+        name = build._name(module, package)
         if name == self.broken:
             raise build.CannotBuildError(name)
         self.built.append(name)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
 
 
@@ -41,10 +42,23 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Compiler:
 
 def test_a_second_build_builds_nothing(compiler: Compiler) -> None:
     """What is there is used, at once."""
-    folder = build.build()
-    assert sorted(path.name for path in folder.iterdir()) == sorted(compiler.built)
+    built = build.build()
+    assert sorted(built) == sorted(compiler.built)
+    assert {"etcd", "coredns", "kube-proxy", f"kube-proxy-{build.older_version()}"} < set(built)
     compiler.broken = "kube-proxy"
-    assert build.build() == folder == build.binaries()
+    assert build.build() == built == build.binaries()
+
+
+def test_a_new_set_leaves_the_others_as_they_are(compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes takes minutes; a program more must not cost them again."""
+    every = build.SETS
+    monkeypatch.setattr(build, "SETS", every[:1])
+    before = build.build()
+    compiler.built.clear()
+    monkeypatch.setattr(build, "SETS", every)
+    after = build.build()
+    assert set(compiler.built) == set(after) - set(before)
+    assert before.items() < after.items()
 
 
 def test_two_builds_at_once_build_once(compiler: Compiler) -> None:
@@ -54,7 +68,7 @@ def test_two_builds_at_once_build_once(compiler: Compiler) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(compiler.built) == sum(len(packages) for packages in build.PROGRAMS.values())
+    assert len(compiler.built) == sum(len(packages) for programs in build.SETS for packages in programs.values())
 
 
 def test_a_build_that_fails_leaves_nothing(compiler: Compiler) -> None:
@@ -63,22 +77,35 @@ def test_a_build_that_fails_leaves_nothing(compiler: Compiler) -> None:
     with pytest.raises(build.CannotBuildError):
         build.build()
     assert [path.name for path in build.cache().iterdir()] == ["build.lock"]
-    with pytest.raises(build.CannotBuildError, match="is not built"):
+    with pytest.raises(build.CannotBuildError, match="are not built"):
         build.binaries()
 
 
+def test_sets_that_were_built_before_another_failed_are_kept(compiler: Compiler) -> None:
+    """The next try goes on from there; until then nothing is said to be built."""
+    compiler.broken = "coredns"
+    with pytest.raises(build.CannotBuildError):
+        build.build()
+    with pytest.raises(build.CannotBuildError, match="are not built"):
+        build.binaries()
+    compiler.broken = ""
+    compiler.built.clear()
+    build.build()
+    assert "etcd" not in compiler.built
+
+
 def test_another_go_or_other_modules_are_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The folder's name covers everything that decides about its content."""
-    before = build._key(GO)
-    assert build._key(build.Go("go", "1.27.0")) != before
-    for module in build.PROGRAMS:
-        (tmp_path / module).mkdir()
-        for name in ("go.mod", "go.sum"):
-            (tmp_path / module / name).write_text((build.MODULES / module / name).read_text())
-    monkeypatch.setattr(build, "MODULES", tmp_path)
-    assert build._key(GO) == before
-    (tmp_path / "etcd" / "go.sum").write_text("other")
-    assert build._key(GO) != before
+    """A folder's name covers everything that decides about its content, and nothing else."""
+    before = [build._key(GO, programs) for programs in build.SETS]
+    assert len(set(before)) == len(before)
+    assert not {build._key(build.Go("go", "1.27.0"), programs) for programs in build.SETS} & set(before)
+    shutil.copytree(build.MODULES, tmp_path / "go")
+    monkeypatch.setattr(build, "MODULES", tmp_path / "go")
+    assert [build._key(GO, programs) for programs in build.SETS] == before
+    (tmp_path / "go" / "etcd" / "go.sum").write_text("other")
+    after = [build._key(GO, programs) for programs in build.SETS]
+    assert after[0] != before[0]
+    assert after[1:] == before[1:]
 
 
 def test_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,4 +120,5 @@ def test_go_that_is_too_old_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_the_binaries_say_the_version_that_is_pinned() -> None:
     """Clients judge a server by its version, and a plain `go build` would stamp none."""
     assert f"gitVersion={build.kubernetes_version()}" in build._linker_flags("kubernetes")
+    assert f"gitVersion={build.older_version()}" in build._linker_flags("kubernetes-older")
     assert "-X" not in build._linker_flags("etcd")

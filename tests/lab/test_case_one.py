@@ -14,8 +14,8 @@ from tests.lab.processes import LabError
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
 STALE, CUT = "kube-proxy-stale-rules", "kube-proxy-apiserver-unreachable"
-BROKEN = {"node-1": "200", "node-2": "refused"}
-WELL = {"node-1": "200", "node-2": "200"}
+WELL = {"node-1": "200", "node-2": "200", "node-3": "200"}
+BROKEN = {**WELL, "node-2": "refused"}
 
 
 async def test_a_healthy_lab_serves_somebody_outside_at_every_node(lab: Lab) -> None:

@@ -1,10 +1,12 @@
 """The scoreboard judges a report by what the fault's file demands."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Literal
 
 import pytest
 
 from tests.lab import board, faults, scoreboard
+from tests.lab.cell import Cell, Mode
 from tests.lab.faults import LabFault
 from workers import catalogue
 from workers.core.finding import Finding, Report
@@ -56,6 +58,30 @@ def test_a_cause_counts_when_it_is_named_first_with_its_symptoms_under_it(
 def test_what_may_stand_beside_is_not_held_against_it() -> None:
     """Its file says so."""
     assert board.judge(BESIDE, _run(_found(STALE), _found("conntrack-full")), "cell").as_wanted
+
+
+@pytest.mark.parametrize(
+    ("verdict", "mode", "alarms"),
+    [
+        ("healthy", "iptables-nft", []),
+        ("unknown", "iptables-nft", ["unknown"]),
+        ("unknown", "iptables-legacy", ["unknown"]),
+        ("unknown", "nftables", []),
+        ("broken", "nftables", ["broken"]),
+    ],
+)
+def test_a_healthy_lab_must_be_called_so_where_it_can_be_seen(
+    verdict: Literal["healthy", "unknown", "broken"], mode: Mode, alarms: list[str]
+) -> None:
+    """No check reads the rules of nftables mode, so there it may be unknown; nowhere may it be anything else."""
+    run = RunDone("r", 0.0, 1.0, TARGET, Report(verdict), ())
+    assert list(board.look(run, Cell(mode), "at rest").alarms) == alarms
+
+
+def test_a_finding_in_a_healthy_lab_is_a_false_alarm_unless_it_is_information() -> None:
+    """In every mode."""
+    run = _run(_found(STALE), _found("dns-slow", severity="info"))
+    assert board.look(run, Cell("nftables"), "at rest").alarms == (STALE,)
 
 
 def test_totals_count_what_was_right_and_what_was_not() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.api import Api
+from tests.lab.nodes import xtables_lock
 
 Pod = dict[str, Any]
 
@@ -20,7 +21,7 @@ async def materialise(api: Api, pod: Pod, folder: Path) -> dict[str, Path]:
     for volume in pod["spec"].get("volumes", ()):
         name = volume["name"]
         if "hostPath" in volume:
-            paths[name] = _host_path(volume["hostPath"])
+            paths[name] = _host_path(volume["hostPath"], pod["spec"]["nodeName"])
             continue
         paths[name] = folder / name
         paths[name].mkdir(parents=True, exist_ok=True)
@@ -38,8 +39,10 @@ async def _fill(api: Api, pod: Pod, volume: dict[str, Any], folder: Path) -> Non
         raise UnsupportedError(f"volume {volume['name']}: {', '.join(set(volume) - {'name'})}")
 
 
-def _host_path(source: dict[str, str]) -> Path:
+def _host_path(source: dict[str, str], node: str) -> Path:
     path = Path(source["path"])
+    if path == Path("/run/xtables.lock"):  # every machine has its own, here on one file system
+        path = xtables_lock(node)
     if source.get("type") == "FileOrCreate" and path.is_relative_to("/run"):  # the lab's own; nothing else is made
         path.touch()
     return path

@@ -1,4 +1,4 @@
-"""What runs in the lab's cluster, and how to wait for it: kube-proxy, netdiag's roles and agents, an application.
+"""What runs in the lab's cluster, and how to wait for it: kube-proxy, CoreDNS, netdiag's roles and agents, a shop.
 
 netdiag's own namespace, roles and admission policy are those of deploy/base, applied as an administrator would.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tests.lab import lookup, rules
 from tests.lab.api import MERGE, Api
 from tests.lab.build import kubernetes_version
 from tests.lab.nodes import Machine, Node
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 MANIFESTS = Path(__file__).parent / "manifests"
 DEPLOY = Path(__file__).parents[2] / "deploy" / "base"
 NODE_PORT = 30080
+DNS_ADDRESS = "10.96.0.10"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
-SHOP = "/apis/apps/v1/namespaces/shop/deployments/checkout"
+APPS = "/apis/apps/v1"
+SHOP = f"{APPS}/namespaces/shop/deployments/checkout"
+OWNER = "kubernetes.io/service-name"  # label of a slice
 NETDIAG = "netdiag"
 ACCOUNTS = {"look": "netdiag-look", "change": "netdiag-change"}
 TOKEN_SECONDS = 6 * 3600
@@ -81,8 +85,11 @@ async def install(lab: "Lab") -> None:
     made = keys.generate(lab.keys_dir, [lab.cluster])
     if not made:
         raise LabError(f"{lab.keys_dir} held keys already")
-    files = [f"-f{MANIFESTS / name}.yaml" for name in ("kube-proxy", "shop")]
-    await lab.kubectl("apply", "--server-side", *files)
+    proxy = lab.state / "kube-proxy.yaml"
+    text = (MANIFESTS / "kube-proxy.yaml").read_text()
+    proxy.write_text(text.replace("mode: iptables\n", f"mode: {lab.cell.proxy_mode}\n"))
+    files = (proxy, MANIFESTS / "coredns.yaml", MANIFESTS / "shop.yaml")
+    await lab.kubectl("apply", "--server-side", *(f"-f{path}" for path in files))
     await lab.kubectl("apply", "--server-side", "-k", str(DEPLOY))
     callers = {path.name: path.read_text() for path in lab.keys_dir.glob("*.pub") if not path.name.startswith("bot")}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "netdiag-callers"}, "data": callers}
@@ -124,15 +131,44 @@ async def _endpoints(api: Api) -> list[tuple[str, bool]]:
 
 
 async def until_ruled(lab: "Lab", *, limit: float) -> None:
-    """Wait until every node's rules lead to every endpoint of checkout: an answer proves only one of them."""
+    """Wait until every node's rules lead to every ready endpoint: an answer proves only one of them."""
     async with lab.admin as api:
 
         async def ruled() -> bool:
-            wanted = {f"--to-destination {address}:" for address, _ in await _endpoints(api)}
-            saved = await asyncio.gather(*(node.exec("iptables-save", "-t", "nat") for node in lab.nodes.values()))
-            return bool(wanted) and all(rule in text for text in saved for rule in wanted)
+            wanted = await _destinations(api)
+            led_to = await asyncio.gather(*(rules.destinations(node, lab.cell) for node in lab.nodes.values()))
+            return all(wanted <= led for led in led_to)
 
-        await until("every node has rules for checkout's endpoints", ruled, limit=limit, every=0.2)
+        await until("every node has rules for every endpoint", ruled, limit=limit, every=0.2)
+
+
+async def _destinations(api: Api) -> set[str]:
+    """`address:port` of every ready endpoint of a Service with a cluster IP."""
+    services, slices = await asyncio.gather(
+        api.call("GET", "/api/v1/services"), api.call("GET", "/apis/discovery.k8s.io/v1/endpointslices")
+    )
+    metas = (item["metadata"] for item in services["items"] if item["spec"].get("clusterIP", "None") != "None")
+    with_address = {(meta["namespace"], meta["name"]) for meta in metas}
+    return {
+        f"{address}:{port['port']}"
+        for item in slices["items"]
+        if (item["metadata"]["namespace"], item["metadata"].get("labels", {}).get(OWNER)) in with_address
+        for point in item["endpoints"] or ()
+        if point["conditions"].get("ready", True)
+        for address in point["addresses"]
+        for port in item["ports"] or ()
+    }
+
+
+async def until_resolved(lab: "Lab", *, limit: float) -> None:
+    """Wait until a pod on every node gets a cluster name's address from the cluster's DNS."""
+    asking = {pod.node: pod.name for pod in await pods(lab.admin, "shop", "app=cart")}
+
+    async def resolved() -> bool:
+        names = (lookup.ask(pod, "kubernetes.default.svc.cluster.local", DNS_ADDRESS) for pod in asking.values())
+        return set(asking) == set(lab.nodes) and set(await asyncio.gather(*names)) == {"10.96.0.1"}
+
+    await until(f"names resolve by {DNS_ADDRESS} on every node", resolved, limit=limit)
 
 
 async def restart_kube_proxy(lab: "Lab", node: str) -> None:
@@ -178,8 +214,11 @@ async def until_ready(lab: "Lab", *, limit: float) -> None:
     async with lab.admin as api:
 
         async def ready() -> bool:
-            pods, deployment = await asyncio.gather(api.call("GET", "/api/v1/pods"), api.call("GET", SHOP))
-            wanted = deployment["spec"]["replicas"] + 2 * len(lab.nodes)
+            pods, deployments, daemons = await asyncio.gather(
+                *(api.call("GET", path) for path in ("/api/v1/pods", f"{APPS}/deployments", f"{APPS}/daemonsets"))
+            )
+            wanted = sum(one["spec"]["replicas"] for one in deployments["items"])
+            wanted += len(daemons["items"]) * len(lab.nodes)
             good = [pod for pod in pods["items"] if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
             return bool(len(good) == wanted)
 

@@ -34,7 +34,7 @@ async def test_the_stale_node_is_found_and_healed(lab: Lab, lab_scene: Scene) ->
     try:
         told = [step async for step in Story(lab_scene.workspace, lab_scene.house, patience=120).tell()]
         assert len(told) == 9
-        assert await lab.answers() == {"node-1": "200", "node-2": "200"}
+        assert set((await lab.answers()).values()) == {"200"}
         found = told[2].seen
         assert "kube-proxy on node-2 has not applied EndpointSlice changes since" in found
         assert "or earlier; NodePort 30080 is rejected there although 2 endpoints are ready" in found

@@ -61,7 +61,7 @@ async def test_killed_and_done_once(lab: Lab, gated: tuple[Scene, Gate], when: s
         await told.house.start("change")
         assert "white_check_mark" in await told.ended(card.ts, 300)
         assert len([one for one in api.made if one.startswith("DELETE")]) == 1
-        assert await lab.answers() == {"node-1": "200", "node-2": "200"}
+        assert set((await lab.answers()).values()) == {"200"}
         events = [entry["event"] for entry in await told.audit()]
         assert events.count("granted") == events.count("ended") == 1
     finally:

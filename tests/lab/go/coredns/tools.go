@@ -1,0 +1,5 @@
+//go:build tools
+
+package lab
+
+import _ "github.com/coredns/coredns"
