@@ -88,13 +88,13 @@ class Lab:
         shutil.rmtree(self.state, ignore_errors=True)
 
     def _choose_iptables(self) -> None:
-        folder = self.state / "path"
-        folder.mkdir()
         binary = shutil.which(f"xtables-{self.backend}-multi", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         if binary is None:
             raise LabError(f"xtables-{self.backend}-multi is missing (Debian package iptables)")
-        for name in IPTABLES:
-            (folder / name).symlink_to(binary)
+        for folder in (Path(node.path) for node in self.nodes.values()):
+            folder.mkdir(parents=True)
+            for name in IPTABLES:
+                (folder / name).symlink_to(binary)
 
     def _start_kubelet(self) -> None:
         control = self.control

@@ -71,8 +71,9 @@ def _is(pid: int, command: str, network: int) -> bool:
 
 
 def plan(count: int, path: str) -> dict[str, Node]:
-    """`count` nodes, not yet made."""
-    return {f"node-{n}": Node(f"node-{n}", f"172.30.0.{10 + n}", path, f"10.244.{n}") for n in range(1, count + 1)}
+    """`count` nodes, not yet made. path: the folder that has each node's folder of commands."""
+    numbers = {f"node-{n}": n for n in range(1, count + 1)}
+    return {name: Node(name, f"172.30.0.{10 + n}", f"{path}/{name}", f"10.244.{n}") for name, n in numbers.items()}
 
 
 def client() -> Machine:
