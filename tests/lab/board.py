@@ -104,9 +104,9 @@ class Started:
 class Board:
     """All that was asked, of one or more cells."""
 
-    cells: list[Started] = dataclasses.field(default_factory=list)
     rows: list[Row] = dataclasses.field(default_factory=list)
     healthy: list[Healthy] = dataclasses.field(default_factory=list)
+    cells: list[Started] = dataclasses.field(default_factory=list)
 
     @property
     def totals(self) -> dict[str, Any]:

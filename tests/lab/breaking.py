@@ -4,18 +4,28 @@ Each is an asynchronous context manager: broken inside, as it was afterwards. Wh
 error on the way out.
 """
 
+import asyncio
 import contextlib
+import json
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.lab import workloads
 from tests.lab.api import MERGE
-from tests.lab.processes import LabError
+from tests.lab.processes import LabError, until
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Lab
-    from tests.lab.nodes import Machine
+    from tests.lab.nodes import Machine, Node
+
+SERVICE = "/api/v1/namespaces/shop/services/checkout"
+KUBE_PROXY_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
+KUBE_PROXIES = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-proxy"
 
 
 @contextlib.asynccontextmanager
@@ -77,3 +87,135 @@ async def stopped(pids: Iterable[int]) -> AsyncIterator[None]:
         for pid in frozen:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.asynccontextmanager
+async def scaled(lab: "Lab", replicas: int) -> AsyncIterator[int]:
+    """Run so many checkouts; yields how many there were, and brings them back."""
+    old: int = (await lab.admin.call("GET", workloads.SHOP))["spec"]["replicas"]
+    try:
+        await workloads.scale(lab, replicas)
+        yield old
+    finally:
+        await workloads.scale(lab, old)
+
+
+async def until_all(lab: "Lab", answer: str) -> None:
+    """Wait until somebody outside gets this answer at every node."""
+    await lab.until_answers(dict.fromkeys(lab.nodes, answer))
+
+
+async def until_only(lab: "Lab", node: str, answer: str) -> None:
+    """Wait until somebody outside gets this answer at one node, and is served by all others."""
+    await lab.until_answers({**dict.fromkeys(lab.nodes, "200"), node: answer})
+
+
+async def until_gets(
+    lab: "Lab", machine: "Machine", address: str, *wanted: str, port: int = workloads.NODE_PORT, limit: float = 20
+) -> None:
+    """Wait until a client on `machine` gets one of the `wanted` answers. Raises LabError when it does not."""
+
+    async def holds() -> bool:
+        return await lab.truth(machine).get(address, port, limit=0.5) in wanted
+
+    await until(f"{machine.name} gets {' or '.join(wanted)} at {address}:{port}", holds, limit=limit)
+
+
+@contextlib.asynccontextmanager
+async def missing_endpoints(
+    lab: "Lab", node: str, deaf: AbstractAsyncContextManager[None], *, answer: str = "refused"
+) -> AsyncIterator[None]:
+    """Let `deaf` keep a node's kube-proxy from a change: checkout's endpoints come inside, and the node goes on to
+    answer as before. Afterwards that kube-proxy is started anew: its own next try may be half a minute away.
+    """
+    async with kube_proxies_renewed(lab, node), scaled(lab, 0) as replicas:
+        await until_all(lab, "refused")
+        async with deaf:
+            await workloads.scale(lab, replicas)
+            await until_only(lab, node, answer)
+            yield
+
+
+@contextlib.asynccontextmanager
+async def kube_proxies_renewed(lab: "Lab", *nodes: str) -> AsyncIterator[None]:
+    """Afterwards start kube-proxy anew on `nodes`, and wherever it was started inside: it may have read a broken
+    configuration. To be entered before what breaks that.
+    """
+    before = await _kube_proxies(lab)
+    try:
+        yield
+    finally:
+        after = await _kube_proxies(lab)
+        touched = [node for node in lab.nodes if node in nodes or after.get(node) != before[node]]
+        await asyncio.gather(*(workloads.restart_kube_proxy(lab, node) for node in touched))
+
+
+async def _kube_proxies(lab: "Lab") -> dict[str, str]:
+    """Node -> UID of the kube-proxy pod there."""
+    pods = (await lab.admin.call("GET", KUBE_PROXIES))["items"]
+    return {pod["spec"]["nodeName"]: pod["metadata"]["uid"] for pod in pods}
+
+
+async def start_anew(lab: "Lab", node: str) -> None:
+    """Delete kube-proxy's pod on a node, and do not wait for the next one: it may never be ready."""
+    chosen = ("-lk8s-app=kube-proxy", f"--field-selector=spec.nodeName={node}")
+    await lab.kubectl("-n", "kube-system", "delete", "pod", *chosen)
+
+
+@contextlib.asynccontextmanager
+async def configured(lab: "Lab", node: str, **settings: Any) -> AsyncIterator[None]:
+    """Change kube-proxy's ConfigMap and start only this node's anew: the others go on with what they have read."""
+    config = (await lab.admin.call("GET", KUBE_PROXY_CONFIG))["data"]["config.conf"]
+    changed = {"data": {"config.conf": with_settings(config, settings)}}
+    async with kube_proxies_renewed(lab), patched(lab, KUBE_PROXY_CONFIG, changed):
+        await start_anew(lab, node)
+        yield
+
+
+def with_settings(config: str, settings: Mapping[str, Any]) -> str:
+    """YAML with other values for these top-level keys, each of which has at most one line."""
+    kept = [line for line in config.splitlines() if line.partition(":")[0] not in settings]
+    return "\n".join([*kept, *(f"{key}: {json.dumps(value)}" for key, value in settings.items()), ""])
+
+
+@contextlib.asynccontextmanager
+async def wrapped(node: "Node", command: str, do: str, *, when: str = "*") -> AsyncIterator[None]:
+    """Let a node's kube-proxy and agent find a shell script as `command`, which does `do` before the real one when
+    its arguments match the shell pattern `when`. Asked for its version it tells the truth.
+    """
+    with _script_before(node, command, f'case "$*" in\n*--version*) ;;\n{when}) {do} ;;\nesac'):
+        yield
+
+
+@contextlib.contextmanager
+def _script_before(node: "Node", command: str, script: str) -> Iterator[None]:
+    path = Path(node.path, command)
+    found = shutil.which(command, path=f"{node.path}:{os.environ['PATH']}:/usr/sbin:/sbin")
+    if found is None:
+        raise LabError(f"{command} is missing on {node.name}")
+    real = path.with_name("real") / command  # the same name: one binary is many commands
+    real.parent.mkdir(exist_ok=True)
+    real.symlink_to(Path(found).resolve())
+    was_there = path.is_symlink()
+    draft = path.with_name(f"{command}.new")
+    draft.write_text(f'#!/bin/sh\n{script}\nexec {real} "$@"\n')
+    draft.chmod(0o755)
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        if was_there:
+            real.replace(path)
+        else:
+            path.unlink()
+            real.unlink()
+
+
+def pids_of(command: str) -> list[int]:
+    """Processes of the lab with that name, wherever their network is. The lab has a PID namespace of its own."""
+    named = []
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if comm.read_text().strip() == command[:15]:
+                named.append(int(comm.parent.name))
+    return named

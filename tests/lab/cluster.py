@@ -69,7 +69,7 @@ class Lab:
     async def _start(self) -> None:
         self.state.mkdir(parents=True)
         programs.link_binaries(self.binaries, self.cell)
-        programs.link_iptables(self.state / "path", self.cell)
+        programs.link_iptables([Path(node.path) for node in self.nodes.values()], self.cell)
         self._control = ControlPlane(self.binaries, self.state, self._processes, list(self.nodes))
         await asyncio.gather(self._make_network(), self._control.start())
         await asyncio.gather(*(workloads.register(self.admin, node) for node in self.nodes.values()))

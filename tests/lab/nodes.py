@@ -95,10 +95,10 @@ def _is(pid: int, command: str, network: int) -> bool:
 
 
 def plan(count: int, path: str, network: Network) -> dict[str, Node]:
-    """`count` nodes, not yet made."""
+    """`count` nodes, not yet made. path: the folder that has each node's folder of commands."""
     mtu = TUNNEL_MTU if network == "vxlan" else PLAIN_MTU
-    made = (Node(f"node-{n}", f"172.30.0.{10 + n}", path, f"10.244.{n}", mtu) for n in range(1, count + 1))
-    return {node.name: node for node in made}
+    numbers = {f"node-{n}": n for n in range(1, count + 1)}
+    return {name: Node(name, f"172.30.0.{10 + n}", f"{path}/{name}", f"10.244.{n}", mtu) for name, n in numbers.items()}
 
 
 def client() -> Machine:

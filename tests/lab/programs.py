@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.lab import build
@@ -19,14 +20,17 @@ def link_binaries(folder: Path, cell: Cell) -> None:
         (folder / name).symlink_to(path)
 
 
-def link_iptables(folder: Path, cell: Cell) -> None:
-    """The iptables that kube-proxy and every command on a node finds first. Raises LabError for what is missing."""
+def link_iptables(folders: Iterable[Path], cell: Cell) -> None:
+    """The iptables that kube-proxy and every command on a node finds first, a folder each. Raises LabError for what is
+    missing.
+    """
     search = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if cell.proxy_mode == "nftables" and shutil.which("nft", path=search) is None:
         raise LabError("nft is missing (Debian package nftables)")
     binary = shutil.which(f"xtables-{cell.backend}-multi", path=search)
     if binary is None:
         raise LabError(f"xtables-{cell.backend}-multi is missing (Debian package iptables)")
-    folder.mkdir()
-    for name in IPTABLES:
-        (folder / name).symlink_to(binary)
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for name in IPTABLES:
+            (folder / name).symlink_to(binary)

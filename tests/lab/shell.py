@@ -35,7 +35,7 @@ async def shell(fault: str | None, cell: Cell) -> int:
 
 def _rc(lab: Lab, fault: str | None) -> Path:
     path = lab.state / "bashrc"
-    folders = f"{lab.state / 'path'}:{lab.binaries}:{os.environ['PATH']}:/usr/sbin:/sbin"
+    folders = f"{lab.nodes['node-1'].path}:{lab.binaries}:{os.environ['PATH']}:/usr/sbin:/sbin"
     path.write_text(
         f"export KUBECONFIG={lab.kubeconfig('admin')} PATH={folders}\nPS1='(lab: {fault or 'healthy'}) \\w\\$ '\n"
     )

@@ -7,7 +7,9 @@ import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Says who answers."""
+    """Says who answers. A client may keep its connection."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """200 and the host's name."""
