@@ -15,6 +15,11 @@ BRIDGE = "br-lab"
 GATEWAY = "172.30.0.1"
 CLIENT = "client"
 CLIENT_ADDRESS = "172.30.0.100"
+POD_NETWORK = "10.244.0.0/16"
+# What every CNI adds, so that pods reach what is outside: it knows no way to pods.
+EGRESS = ("-s", POD_NETWORK, "!", "-d", POD_NETWORK, "-j", "MASQUERADE")
+# The lab's own network has routes to pods, for the API server's answers; as a router it must not use them.
+NO_TRANSIT = f"iif {BRIDGE} to {POD_NETWORK} blackhole"
 
 # A new network namespace copies the machine's settings: whatever the lab relies on is set, not hoped for.
 NODE_SYSCTLS = {
@@ -89,14 +94,15 @@ async def create(nodes: dict[str, Node], outside: Machine) -> None:
     for node in nodes.values():
         await _equip(node, [other for other in nodes.values() if other is not node])
     # Answers to pods (whose packets to the API server keep their own address) find their way back by the node.
-    await batch(None, *(f"route add {node.pod_cidr} via {node.address}" for node in nodes.values()))
+    routes = (f"route add {node.pod_cidr} via {node.address}" for node in nodes.values())
+    await batch(None, *routes, f"rule add {NO_TRANSIT}")
 
 
 async def destroy(nodes: dict[str, Node], outside: Machine) -> None:
     """Take away what `create` made."""
     for machine in [*nodes.values(), outside]:
         await run("ip", "netns", "delete", machine.name)
-    await run("ip", "link", "delete", BRIDGE)
+    await batch(None, f"link delete {BRIDGE}", f"rule delete {NO_TRANSIT}")
 
 
 async def _join(machine: Machine) -> None:
@@ -125,6 +131,7 @@ async def _equip(node: Node, others: list[Node]) -> None:
         "link set cni0 up",
         *(f"route add {other.pod_cidr} via {other.address}" for other in others),
     )
+    await node.exec("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *EGRESS)
     if BRIDGE_FILTER:
         await machine_sysctls(node, BRIDGE_SYSCTLS)
 
