@@ -8,16 +8,18 @@ import asyncio
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.lab import workloads
 from tests.lab.api import MERGE
-from tests.lab.processes import LabError, until
+from tests.lab.nodes import batch
+from tests.lab.processes import LabError, run, until
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Lab
@@ -28,8 +30,23 @@ KUBE_PROXY_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
 KUBE_PROXIES = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-proxy"
 
 
+class Runs(Protocol):
+    """Where a command can run: a machine, or the underlay."""
+
+    async def exec(self, *argv: str, limit: float = 30) -> str:
+        """What the command prints. Raises LabError when it fails."""
+
+
+class Underlay:
+    """The network under the nodes, where no node sees what is dropped: node-2's port of the switch is `v-node-2`."""
+
+    async def exec(self, *argv: str, limit: float = 30) -> str:
+        """What a command prints that runs there. Raises LabError when it fails."""
+        return await run(*argv, limit=limit)
+
+
 @contextlib.asynccontextmanager
-async def ran(machine: "Machine", do: Iterable[str], undo: Iterable[str]) -> AsyncIterator[None]:
+async def ran(machine: Runs, do: Iterable[str], undo: Iterable[str]) -> AsyncIterator[None]:
     """Run the command `do` in a machine's network, and `undo` afterwards."""
     await machine.exec(*do)
     try:
@@ -219,3 +236,48 @@ def pids_of(command: str) -> list[int]:
             if comm.read_text().strip() == command[:15]:
                 named.append(int(comm.parent.name))
     return named
+
+
+@contextlib.asynccontextmanager
+async def unruled(machine: Runs, chain: str, *rule: str, table: str = "filter") -> AsyncIterator[None]:
+    """Take an iptables rule out of a chain; it is last in it afterwards, unless somebody has put it back."""
+    command, words = f"iptables -w -t {table}", shlex.join((chain, *rule))
+    undo = f"{command} -C {words} || {command} -A {words}"
+    async with ran(machine, ("sh", "-c", f"{command} -D {words}"), ("sh", "-c", undo)):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def filtered(machine: Runs, table: str, **hooks: tuple[str, ...]) -> AsyncIterator[None]:
+    """Add an nftables table (`inet corpfw`) that filters at some hooks, each with its rules."""
+    async with ran(machine, ("nft", nft_text(table, hooks)), ("nft", f"delete table {table}")):
+        yield
+
+
+def nft_text(table: str, hooks: Mapping[str, tuple[str, ...]]) -> str:
+    """The table as `nft` reads it; before what kube-proxy filters, after its DNAT (priorities 0 and -100)."""
+    lines = [f"table {table} {{"]
+    for hook, rules in hooks.items():
+        lines += [f"chain {hook} {{", f"type filter hook {hook} priority -10;", *rules, "}"]
+    return "\n".join((*lines, "}"))
+
+
+@contextlib.asynccontextmanager
+async def unrouted(node: "Node", others: Iterable["Node"]) -> AsyncIterator[None]:
+    """Take away a node's routes to the pods of others."""
+    routes = [f"{other.pod_cidr} via {other.address}" for other in others]
+    await batch(node.name, *(f"route delete {route}" for route in routes))
+    try:
+        yield
+    finally:
+        await batch(node.name, *(f"route replace {route}" for route in routes))
+
+
+@contextlib.asynccontextmanager
+async def packet_by_packet(machines: Iterable[Runs]) -> AsyncIterator[None]:
+    """Send no packets in batches: veth lets a batch (TSO, GSO) pass however small the MTU, and no real cable does."""
+    async with contextlib.AsyncExitStack() as stack:
+        for machine in machines:
+            off, on = (("ethtool", "-K", "eth0", "tso", word, "gso", word) for word in ("off", "on"))
+            await stack.enter_async_context(ran(machine, off, on))
+        yield

@@ -22,6 +22,11 @@ CLIENT_ADDRESS = "172.30.0.100"
 TUNNEL = "flannel.1"
 PLAIN_MTU = 1500
 TUNNEL_MTU = 1450  # the outer Ethernet, IPv4, UDP and VXLAN headers take 50 bytes
+POD_NETWORK = "10.244.0.0/16"
+# What every CNI adds, so that pods reach what is outside: it knows no way to pods.
+EGRESS = ("-s", POD_NETWORK, "!", "-d", POD_NETWORK, "-j", "MASQUERADE")
+# The lab's own network has routes to pods, for the API server's answers; as a router it must not use them.
+NO_TRANSIT = f"iif {BRIDGE} to {POD_NETWORK} blackhole"
 
 # A new network namespace copies the machine's settings: whatever the lab relies on is set, not hoped for.
 NODE_SYSCTLS = {
@@ -117,7 +122,8 @@ async def create(nodes: dict[str, Node], outside: Machine, network: Network) -> 
         others = [other for other in nodes.values() if other is not node]
         await (_tunnel(node, others) if network == "vxlan" else _route(node, others))
     # Answers to pods (whose packets to the API server keep their own address) find their way back by the node.
-    await batch(None, *(f"route add {node.pod_cidr} via {node.address}" for node in nodes.values()))
+    routes = (f"route add {node.pod_cidr} via {node.address}" for node in nodes.values())
+    await batch(None, *routes, f"rule add {NO_TRANSIT}")
 
 
 async def destroy(nodes: dict[str, Node], outside: Machine) -> None:
@@ -131,6 +137,8 @@ async def destroy(nodes: dict[str, Node], outside: Machine) -> None:
     ):
         with contextlib.suppress(LabError):
             await run("ip", *argv)
+    with contextlib.suppress(LabError):
+        await batch(None, f"rule delete {NO_TRANSIT}")
 
 
 async def _join(machine: Machine) -> None:
@@ -158,6 +166,7 @@ async def _equip(node: Node) -> None:
         f"addr add {node.pod_prefix}.1/24 dev cni0",
         "link set cni0 up",
     )
+    await node.exec("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *EGRESS)
     if BRIDGE_FILTER:
         await machine_sysctls(node, BRIDGE_SYSCTLS)
 

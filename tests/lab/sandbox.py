@@ -31,9 +31,14 @@ def network_of(uid: str) -> str:
     return f"pod-{uid[:8]}"
 
 
+def outer_of(network: str) -> str:
+    """The node's end of the cable to a pod's network."""
+    return f"veth{network.removeprefix('pod-')}"
+
+
 async def create(node: Node, name: str, address: str) -> None:
     """A namespace `name` with `address`, joined to the node."""
-    outer = f"veth{name.removeprefix('pod-')}"
+    outer = outer_of(name)
     await run("ip", "netns", "add", name)
     await batch(
         node.name,

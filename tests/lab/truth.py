@@ -12,6 +12,7 @@ WORDS = {
     errno.EHOSTUNREACH: "unreachable",
     errno.ENETUNREACH: "unreachable",
     errno.ETIMEDOUT: "timeout",
+    errno.EADDRNOTAVAIL: "no port",
 }
 
 
@@ -21,20 +22,22 @@ class Truth:
     def __init__(self, namespace: str) -> None:
         self._threads: ThreadPoolExecutor = probes.executor(namespace)
 
-    async def get(self, address: str, port: int, *, limit: float = 1.0) -> str:
-        """What `GET /` gets: the status as text, `refused`, `timeout`, `unreachable`, or the error's name."""
+    async def get(self, address: str, port: int, *, limit: float = 1.0, size: int = 0) -> str:
+        """What `GET /` gets: the status as text, `refused`, `timeout`, `unreachable`, `no port` (none is left to
+        connect from), or the error's name. size: bytes of padding that make the request longer.
+        """
         # A plain future: this may be asked from one event loop now and from another one later.
-        return await asyncio.wrap_future(self._threads.submit(_get, address, port, limit))
+        return await asyncio.wrap_future(self._threads.submit(_get, address, port, limit, size))
 
     def close(self) -> None:
         """End the threads, so that nothing holds on to the network."""
         self._threads.shutdown()
 
 
-def _get(address: str, port: int, limit: float) -> str:
+def _get(address: str, port: int, limit: float, size: int) -> str:
     connection = http.client.HTTPConnection(address, port, timeout=limit)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", "/", headers={"X-Padding": "x" * size} if size else {})
         return str(connection.getresponse().status)
     except TimeoutError:
         return "timeout"

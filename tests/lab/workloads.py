@@ -16,7 +16,7 @@ from tests.lab.api import MERGE, Api
 from tests.lab.build import kubernetes_version
 from tests.lab.nodes import Machine, Node
 from tests.lab.processes import LabError, run, until
-from tests.lab.sandbox import network_of
+from tests.lab.sandbox import network_of, outer_of
 from workers import keys
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class LabPod(Machine):
     pod: str = ""
     node: str = ""
     uid: str = ""
+
+    @property
+    def outer(self) -> str:
+        """The node's end of its cable, a port of cni0."""
+        return outer_of(self.name)
 
 
 async def register(api: Api, node: Node) -> None:
