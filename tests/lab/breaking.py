@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SERVICE = "/api/v1/namespaces/shop/services/checkout"
 KUBE_PROXY_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kube-proxy"
+LEADS_TO = re.compile(r'"shop/checkout:http -> ([0-9.]+):')
 KUBE_PROXIES = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-proxy"
 
 
@@ -108,13 +110,28 @@ async def stopped(pids: Iterable[int]) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def scaled(lab: "Lab", replicas: int) -> AsyncIterator[int]:
-    """Run so many checkouts; yields how many there were, and brings them back."""
+    """Run so many checkouts, and wait until every node's rules lead to just these; yields how many there were, and
+    brings them back.
+    """
     old: int = (await lab.admin.call("GET", workloads.SHOP))["spec"]["replicas"]
     try:
         await workloads.scale(lab, replicas)
+        await _until_led_to_all(lab)
         yield old
     finally:
         await workloads.scale(lab, old)
+
+
+async def _until_led_to_all(lab: "Lab") -> None:
+    """Wait until no node leads to a pod that has ended: a client that meets it times out, whatever is tried."""
+    pods = {pod.address for pod in await lab.pods()}
+
+    async def led() -> bool:
+        saved = await asyncio.gather(*(node.exec("iptables-save", "-t", "nat") for node in lab.nodes.values()))
+        return all(set(LEADS_TO.findall(text)) == pods for text in saved)
+
+    if pods:
+        await until("every node leads to checkout's pods only", led, limit=20)
 
 
 async def until_all(lab: "Lab", answer: str) -> None:
@@ -133,7 +150,10 @@ async def until_gets(
     """Wait until a client on `machine` gets one of the `wanted` answers. Raises LabError when it does not."""
 
     async def holds() -> bool:
-        return await lab.truth(machine).get(address, port, limit=0.5) in wanted
+        got = await lab.truth(machine).get(address, port, limit=0.5)
+        if got not in wanted:
+            raise LabError(f"it gets {got}")
+        return True
 
     await until(f"{machine.name} gets {' or '.join(wanted)} at {address}:{port}", holds, limit=limit)
 

@@ -8,12 +8,15 @@ from tests.lab.cluster import Lab
 from tests.lab.faults import LabFault
 from tests.lab.processes import until
 
+PAUSE = 1.5  # seconds; kubectl refuses two restarts within one
+
 
 async def _roll_out(lab: Lab, ending: asyncio.Event) -> None:
     checkout = ("-n", "shop", "rollout")
     while not ending.is_set():
         await lab.kubectl(*checkout, "restart", "deployment/checkout")
         await lab.kubectl(*checkout, "status", "deployment/checkout", "--timeout=25s")
+        await asyncio.sleep(PAUSE)
 
 
 @asynccontextmanager
