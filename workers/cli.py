@@ -27,6 +27,9 @@ COMMANDS = {
     "demo": Entry("bot.demo.command:command", "demo", "The whole story in a browser, without Slack and cluster."),
     "audit": Entry("bot.audit_cli:command", "bot", "Read and verify the audit trail."),
     "replay": Entry("workers.offline.replay:command", "", "Print what a recorded run finds."),
+    "corefile": Entry(
+        "workers.offline.corefile:command", "", "Say whether CoreDNS loads a Corefile, and what will hurt."
+    ),
     "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),
 }
 OURS = ("bot", "workers")

@@ -7,10 +7,19 @@ import ipaddress
 import re
 from fractions import Fraction
 
-type_ip = ipaddress.IPv4Address | ipaddress.IPv6Address
-type_net = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-NANOSECOND = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+NANOSECOND = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 SECOND = NANOSECOND["s"]
 MINUTE = NANOSECOND["m"]
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
@@ -92,7 +101,7 @@ def _fraction(number: str) -> Fraction:
     return Fraction(int(whole or "0")) + (Fraction(int(rest), 10 ** len(rest)) if rest else 0)
 
 
-def ip(text: str) -> type_ip | None:
+def ip(text: str) -> Address | None:
     """net.ParseIP: an address without zone; a leading zero in a part of four is an error."""
     try:
         return None if "%" in text else ipaddress.ip_address(text)
@@ -100,7 +109,7 @@ def ip(text: str) -> type_ip | None:
         return None
 
 
-def cidr(text: str) -> type_net | None:
+def cidr(text: str) -> Network | None:
     """net.ParseCIDR: the network, host bits cleared."""
     address, slash, mask = text.partition("/")
     found = ip(address)
@@ -126,8 +135,3 @@ def split_host_port(text: str) -> tuple[str, str] | None:
     if ":" in host or "[" in text or "]" in text:
         return None
     return host, text[colon + 1 :]
-
-
-def lower(text: str) -> str:
-    """strings.ToLower."""
-    return text.lower()

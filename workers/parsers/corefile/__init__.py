@@ -1,1 +1,1 @@
-"""What does a Corefile say? Words, then blocks with imports and variables put in, as coredns/caddy's caddyfile reads it."""
+"""What does a Corefile say? As coredns/caddy reads it: words, then blocks, with imports and variables put in."""

@@ -188,7 +188,7 @@ class _Parser(Reading):
 
     def imported(self, pattern: str, line: int) -> list[Word]:
         """The words of a snippet, or of the files that match."""
-        if pattern in self.snippets and self.snippets[pattern]:
+        if pattern in self.snippets:
             self.snippet_imports += 1
             if self.snippet_imports > MOST_SNIPPETS:
                 raise self.fail("snippets import each other without end")
@@ -199,7 +199,9 @@ class _Parser(Reading):
         if self.file_imports > MOST_FILES:
             raise self.fail("files import each other without end")
         try:
-            return [word for name in self.files.matching(pattern) for word in words(self.files.read(name), name)]
+            return [
+                word for name in self.files.matching(pattern, self.file) for word in words(self.files.read(name), name)
+            ]
         except Unseen:
             self.unseen.append((pattern, line))
             return []

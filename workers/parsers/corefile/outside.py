@@ -13,8 +13,8 @@ class Unseen(Exception):
 class Files(Protocol):
     """The files that `import` may name."""
 
-    def matching(self, pattern: str) -> list[str]:
-        """The names of the files that match, in order. Raises Unseen when there is none here."""
+    def matching(self, pattern: str, origin: str) -> list[str]:
+        """The names of the files that match, in order, beside the file that imports. Raises Unseen if none is here."""
 
     def read(self, name: str) -> str:
         """The text of one of them. Raises Unseen."""
@@ -23,8 +23,9 @@ class Files(Protocol):
 class NoFiles:
     """Nothing but the Corefile is seen."""
 
-    def matching(self, pattern: str) -> list[str]:
+    def matching(self, pattern: str, origin: str) -> list[str]:
         """None are seen. Raises Unseen."""
+        del origin
         raise Unseen(pattern)
 
     def read(self, name: str) -> str:

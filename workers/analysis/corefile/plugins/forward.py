@@ -1,0 +1,169 @@
+"""Does CoreDNS take this forward: from where, to whom, how?"""
+
+from typing import NamedTuple
+
+from workers.analysis.corefile import names
+from workers.analysis.corefile.setup import Setup
+from workers.analysis.corefile.words import RCODES
+from workers.parsers import go_values
+
+MOST_UPSTREAMS = 15
+EXPIRE = 10 * go_values.SECOND
+SPOKEN = {"dns", "tls", "https"}
+# The kubelet puts this file into every container; CoreDNS reads it at start.
+RESOLV_CONF = "/etc/resolv.conf"
+
+
+class _How:
+    def __init__(self) -> None:
+        self.expire = EXPIRE
+        self.max_age = 0
+        self.server_name = ""
+
+
+class Upstream(NamedTuple):
+    """Where a query would go: protocol, address, the name behind `%`, and whether setup knows it is an address."""
+
+    transport: str
+    host: str
+    server_name: str
+    known: bool
+
+
+def forward(setup: Setup) -> None:
+    """plugin/forward/setup.go and resolve.go."""
+    for _ in setup.uses():
+        zone = setup.arg()
+        if not names.zones(zone):
+            setup.refuse(f"`{zone}` is no zone to forward")
+        targets = setup.count(setup.args(), 1)
+        line = setup.at
+        how = _How()
+        for option in setup.block():
+            _option(setup, option, how)
+        here, setup.at = setup.at, line
+        _upstreams(setup, targets, how)
+        setup.at = here
+
+
+def _option(setup: Setup, option: str, how: _How) -> None:
+    match option:
+        case "except":
+            setup.count(setup.args(), 1)
+        case "max_fails" | "max_connect_attempts":
+            setup.unsigned(setup.arg(), 32)
+        case "max_idle_conns" | "max_concurrent":
+            setup.number(setup.arg(), 0)
+        case "health_check":
+            _health_check(setup)
+        case "expire":
+            how.expire = setup.duration(setup.arg(), 0)
+        case "max_age":
+            how.max_age = setup.duration(setup.arg(), 0)
+        case "read_timeout":
+            setup.duration(setup.arg(), 1)
+        case "tls_servername":
+            how.server_name = setup.arg()
+        case "tls":
+            if setup.count(setup.args(), 0, 3):
+                setup.unsure("the certificates are files of the pod")
+        case _:
+            _words(setup, option)
+
+
+def _words(setup: Setup, option: str) -> None:
+    """The options that take words."""
+    match option:
+        case "force_tcp" | "prefer_udp" | "next_on_nodata":
+            if setup.next_arg():
+                setup.refuse(f"{option} takes no argument")
+        case "failfast_all_unhealthy_upstreams":
+            setup.exactly(0)
+        case "policy":
+            _one_of(setup, setup.arg(), "random", "round_robin", "sequential")
+        case "doh_method":
+            _one_of(setup, setup.arg(), "POST", "GET")
+        case "next" | "failover":
+            _rcodes(setup, option, setup.count(setup.args(), 1))
+        case "resolver":
+            for word in setup.count(setup.args(), 1):
+                parts = go_values.split_host_port(word)
+                if not names.is_address(parts[0] if parts else word):
+                    setup.refuse(f"resolver takes IP addresses, not `{word}`")
+        case "source_address":
+            if not names.is_address(setup.arg()):
+                setup.refuse(f"source_address takes an IP address, not `{setup.here}`")
+        case _:
+            setup.unknown()
+
+
+def _one_of(setup: Setup, word: str, *allowed: str) -> None:
+    if word not in allowed:
+        setup.refuse(f"`{word}` is none of {', '.join(allowed)}")
+
+
+def _rcodes(setup: Setup, option: str, codes: list[str]) -> None:
+    for code in codes:
+        if code.upper() not in RCODES:
+            setup.refuse(f"`{code}` is no answer code")
+        if option == "failover" and code.upper() == "NOERROR":
+            setup.refuse("failover cannot wait for NOERROR: that is the good answer")
+
+
+def _health_check(setup: Setup) -> None:
+    setup.duration(setup.arg(), 0)
+    while setup.next_arg():
+        if setup.here == "domain":
+            if not names.is_domain_name(setup.arg()):
+                setup.refuse(f"`{setup.here}` is no domain name")
+        elif setup.here != "no_rec":
+            setup.refuse(f"health_check knows no `{setup.here}`")
+
+
+def _upstreams(setup: Setup, targets: list[str], how: _How) -> None:
+    if 0 < how.max_age < how.expire:
+        setup.refuse("max_age is shorter than expire (10s unless set)")
+    if len(targets) > MOST_UPSTREAMS and not setup.doubts:
+        setup.refuse(f"{len(targets)} upstreams, and {MOST_UPSTREAMS} is the most")
+    for target in targets:
+        transport, rest = names.transport(target)
+        if transport == "https" and "/" in rest:
+            setup.refuse(f"`{target}`: an https upstream has no path")
+        found = upstream(setup, target)
+        if found is None:
+            continue
+        if found.transport not in SPOKEN:
+            setup.refuse(f"it does not speak {found.transport} to upstreams")
+        if found.transport == "tls" and found.server_name and how.server_name:
+            setup.refuse("the TLS server name is given twice: by tls_servername and behind `%`")
+
+
+def upstream(setup: Setup, target: str) -> Upstream | None:
+    """An upstream as setup sees it; None for a file. Raises Refused where it is neither address, file nor name."""
+    transport, rest = names.transport(target)
+    if not rest:
+        setup.refuse(f"`{target}` names no upstream")
+    if transport == "unix":
+        return Upstream("unix", rest, "", known=True)
+    parts = go_values.split_host_port(rest)
+    host = parts[0] if parts else rest.strip("[]")
+    bare, _, name = host.rpartition("%") if "%" in host else (host, "", "")
+    if names.is_address(bare):
+        # CoreDNS forgets to say https3 where no port is given, and goes on.
+        return Upstream("dns" if transport == "https3" and not parts else transport, bare, name, known=True)
+    if rest == RESOLV_CONF:
+        return None
+    return _by_name(setup, target, transport, rest)
+
+
+def _by_name(setup: Setup, target: str, transport: str, rest: str) -> Upstream | None:
+    parts = go_values.split_host_port(rest.partition("%")[0] if "%" in rest else rest)
+    host = (parts[0] if parts else rest.partition("%")[0]).strip("[]")
+    if "/" in rest:
+        setup.unsure(f"{rest} is a file of the pod")
+        return None
+    last = host.rstrip(".").rpartition(".")[2]
+    if transport not in SPOKEN or not names.is_domain_name(host) or names.is_address(host) or last.isdigit():
+        setup.refuse(f"`{target}` is neither an address nor a name nor a file")
+    setup.unsure(f"the name {host} is looked up when CoreDNS starts: without an answer it does not start")
+    return Upstream(transport, host, "", known=False)
