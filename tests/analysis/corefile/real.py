@@ -4,6 +4,7 @@ There is no cluster: the kubernetes plugin finds an account and an API address, 
 waits for the API only after all of setup is done.
 """
 
+import re
 import selectors
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 LONGEST = 10.0  # seconds; it takes 0.05
-STARTED = ("CoreDNS-", "waiting for Kubernetes API")
+STARTED = re.compile(r"^CoreDNS-[0-9]|waiting for Kubernetes API", re.MULTILINE)
 # Addresses of other machines may be bound, as on the machine that the Corefile is for.
 ROOM = """
 ip link set lo up
@@ -50,7 +51,7 @@ def _verdict(process: "subprocess.Popen[bytes]") -> tuple[bool, str]:
             if ready.select(timeout=0.5):
                 piece = process.stdout.read1(65536)  # type: ignore[attr-defined] # a BufferedReader
                 said += piece.decode(errors="replace")
-                if any(sign in said for sign in STARTED):
+                if STARTED.search(said):
                     return True, said
                 if not piece:
                     return False, said

@@ -24,7 +24,16 @@ NOT_JUDGED = "not-judged"
 NOT_STARTED = "not-started"
 # These keep CoreDNS from loading the file.
 FATAL = frozenset(
-    {"syntax", "bad-zone", "zone-defined-twice", "unknown-plugin", "removed-plugin", "bad-argument", "removed-option"}
+    {
+        "syntax",
+        "bad-zone",
+        "zone-defined-twice",
+        "no-tls",
+        "unknown-plugin",
+        "removed-plugin",
+        "bad-argument",
+        "removed-option",
+    }
 )
 
 
@@ -39,6 +48,7 @@ def lint(text: str, environment: Mapping[str, str] | None = None, files: Files |
     problems = [
         *_outside(found.unseen, variables),
         *_empty(found.servers),
+        *_keyless(found.keyless),
         *(problem for block in found.servers for problem in _block(block)),
     ]
     servers = _served(found.servers)
@@ -81,10 +91,25 @@ def _empty(found: list[Block]) -> Iterator[Problem]:
             yield Problem("empty-server", Severity.WARNING, block.line, "", why)
 
 
+def _keyless(found: list[Block]) -> Iterator[Problem]:
+    """Blocks without a zone: CoreDNS reads them, and forgets them."""
+    for block in found:
+        yield Problem(
+            "no-zone", Severity.WARNING, block.line, "", "a server block without a zone is forgotten: write `.`"
+        )
+        for name, words in block.plugins.items():
+            if name not in PLUGINS:
+                yield _unknown(name, words[0].line)
+
+
 def _block(block: Block) -> Iterator[Problem]:
     """What keeps one block from being loaded, and what of it cannot be judged."""
     try:
-        keys = served(block).keys
+        read = served(block)
+        keys = read.keys
+        if "tls" not in block.plugins and (bare := {zone.transport for zone in read.zones} & {"quic", "https3"}):
+            why = f"{' '.join(block.keys)}: {min(bare)} needs the plugin tls in the server block"
+            yield Problem("no-tls", Severity.CRITICAL, block.line, "tls", why)
     except BadName as error:
         yield Problem("bad-zone", Severity.CRITICAL, block.line, "", f"{' '.join(block.keys)}: {error}")
         keys = block.keys

@@ -7,7 +7,8 @@ from workers.analysis.corefile.setup import Setup
 
 # `{{ .Name }}`, `{{ .Group.a }}`, `{{ index .Match 1 }}`: what the template plugin's own examples use.
 _CERTAIN = re.compile(
-    r"\{\{-? ?\s*(?:\.[A-Z]\w*(?:\.\w+)*|index \.[A-Z]\w* [0-9]+|parseInt \.[A-Z]\w*(?:\.\w+)* [0-9]+ [0-9]+)\s*(?: -)?\}\}",
+    r"\{\{(?:-\s)?\s*(?:\.[A-Z]\w*(?:\.\w+)*|index \.[A-Z]\w* [0-9]+|parseInt \.[A-Z]\w*(?:\.\w+)* [0-9]+ [0-9]+)"
+    r"\s*(?:\s-)?\}\}",
     re.ASCII,
 )
 

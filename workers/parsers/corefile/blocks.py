@@ -32,16 +32,20 @@ class Block(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The server blocks in order, and the imports that could not be followed from here (pattern, line)."""
+    """The server blocks in order, those without keys, which serve nothing but must be right all the same, and the
+    imports that could not be followed from here (pattern, line).
+    """
 
     servers: list[Block]
+    keyless: list[Block]
     unseen: list[tuple[str, int]]
 
 
 def blocks(text: str, variables: Variables, files: Files) -> Blocks:
     """The server blocks of a Corefile. Raises Malformed."""
     parser = _Parser(words(text), variables, files)
-    return Blocks(parser.all(), parser.unseen)
+    found = parser.all()
+    return Blocks([one for one in found if one.keys], [one for one in found if not one.keys], parser.unseen)
 
 
 class _Parser(Reading):
@@ -67,8 +71,7 @@ class _Parser(Reading):
                     self.define(name)
                     continue
                 self.contents(block)
-            if keys:
-                found.append(block)
+            found.append(block)
         return found
 
     def fail(self, sentence: str) -> Malformed:

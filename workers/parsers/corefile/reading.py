@@ -58,15 +58,13 @@ class Reading:
                 self.nesting -= 1
                 return False
             return True
-        if not self.next_arg():
-            return False
-        if self.here != "{":
+        opened = self.next_arg()
+        if opened and self.here != "{":
             self.at -= 1
-            return False
-        if not self.next() or self.here == "}":
-            return False
-        self.nesting += 1
-        return True
+            opened = False
+        if opened and self.next() and self.here != "}":
+            self.nesting += 1
+        return self.nesting > 0
 
     def args(self) -> list[str]:
         """The rest of this line, up to an opening brace."""

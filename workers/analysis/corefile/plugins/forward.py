@@ -1,5 +1,6 @@
 """Does CoreDNS take this forward: from where, to whom, how?"""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from workers.analysis.corefile import names
@@ -48,53 +49,36 @@ def forward(setup: Setup) -> None:
 
 def _option(setup: Setup, option: str, how: _How) -> None:
     match option:
-        case "except":
-            setup.count(setup.args(), 1)
-        case "max_fails" | "max_connect_attempts":
-            setup.unsigned(setup.arg(), 32)
-        case "max_idle_conns" | "max_concurrent":
-            setup.number(setup.arg(), 0)
-        case "health_check":
-            _health_check(setup)
         case "expire":
             how.expire = setup.duration(setup.arg(), 0)
         case "max_age":
             how.max_age = setup.duration(setup.arg(), 0)
-        case "read_timeout":
-            setup.duration(setup.arg(), 1)
         case "tls_servername":
             how.server_name = setup.arg()
         case "tls":
             if setup.count(setup.args(), 0, 3):
                 setup.unsure("the certificates are files of the pod")
-        case _:
-            _words(setup, option)
-
-
-def _words(setup: Setup, option: str) -> None:
-    """The options that take words."""
-    match option:
-        case "force_tcp" | "prefer_udp" | "next_on_nodata":
-            if setup.next_arg():
-                setup.refuse(f"{option} takes no argument")
-        case "failfast_all_unhealthy_upstreams":
-            setup.exactly(0)
-        case "policy":
-            _one_of(setup, setup.arg(), "random", "round_robin", "sequential")
-        case "doh_method":
-            _one_of(setup, setup.arg(), "POST", "GET")
-        case "next" | "failover":
-            _rcodes(setup, option, setup.count(setup.args(), 1))
-        case "resolver":
-            for word in setup.count(setup.args(), 1):
-                parts = go_values.split_host_port(word)
-                if not names.is_address(parts[0] if parts else word):
-                    setup.refuse(f"resolver takes IP addresses, not `{word}`")
-        case "source_address":
-            if not names.is_address(setup.arg()):
-                setup.refuse(f"source_address takes an IP address, not `{setup.here}`")
+        case _ if option in OPTIONS:
+            OPTIONS[option](setup)
         case _:
             setup.unknown()
+
+
+def _flag(setup: Setup) -> None:
+    if setup.next_arg():
+        setup.refuse(f"`{setup.here}` follows an option that takes no argument")
+
+
+def _resolvers(setup: Setup) -> None:
+    for word in setup.count(setup.args(), 1):
+        parts = go_values.split_host_port(word)
+        if not names.is_address(parts[0] if parts else word):
+            setup.refuse(f"resolver takes IP addresses, not `{word}`")
+
+
+def _source(setup: Setup) -> None:
+    if not names.is_address(setup.arg()):
+        setup.refuse(f"source_address takes an IP address, not `{setup.here}`")
 
 
 def _one_of(setup: Setup, word: str, *allowed: str) -> None:
@@ -102,11 +86,11 @@ def _one_of(setup: Setup, word: str, *allowed: str) -> None:
         setup.refuse(f"`{word}` is none of {', '.join(allowed)}")
 
 
-def _rcodes(setup: Setup, option: str, codes: list[str]) -> None:
+def _rcodes(setup: Setup, codes: list[str], *, failover: bool) -> None:
     for code in codes:
         if code.upper() not in RCODES:
             setup.refuse(f"`{code}` is no answer code")
-        if option == "failover" and code.upper() == "NOERROR":
+        if failover and code.upper() == "NOERROR":
             setup.refuse("failover cannot wait for NOERROR: that is the good answer")
 
 
@@ -118,6 +102,27 @@ def _health_check(setup: Setup) -> None:
                 setup.refuse(f"`{setup.here}` is no domain name")
         elif setup.here != "no_rec":
             setup.refuse(f"health_check knows no `{setup.here}`")
+
+
+OPTIONS: dict[str, Callable[[Setup], object]] = {
+    "except": lambda setup: setup.count(setup.args(), 1),
+    "max_fails": lambda setup: setup.unsigned(setup.arg(), 32),
+    "max_connect_attempts": lambda setup: setup.unsigned(setup.arg(), 32),
+    "max_idle_conns": lambda setup: setup.number(setup.arg(), 0),
+    "max_concurrent": lambda setup: setup.number(setup.arg(), 0),
+    "health_check": _health_check,
+    "read_timeout": lambda setup: setup.duration(setup.arg(), 1),
+    "force_tcp": _flag,
+    "prefer_udp": _flag,
+    "next_on_nodata": _flag,
+    "failfast_all_unhealthy_upstreams": lambda setup: setup.exactly(0),
+    "policy": lambda setup: _one_of(setup, setup.arg(), "random", "round_robin", "sequential"),
+    "doh_method": lambda setup: _one_of(setup, setup.arg(), "POST", "GET"),
+    "next": lambda setup: _rcodes(setup, setup.count(setup.args(), 1), failover=False),
+    "failover": lambda setup: _rcodes(setup, setup.count(setup.args(), 1), failover=True),
+    "resolver": _resolvers,
+    "source_address": _source,
+}
 
 
 def _upstreams(setup: Setup, targets: list[str], how: _How) -> None:

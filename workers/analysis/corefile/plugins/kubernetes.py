@@ -1,6 +1,7 @@
 """Does CoreDNS take the arguments of the plugins that answer from the cluster: kubernetes, k8s_external, autopath?"""
 
 import re
+from collections.abc import Callable
 
 from workers.analysis.corefile import names
 from workers.analysis.corefile.setup import Setup
@@ -45,55 +46,52 @@ def kubernetes(setup: Setup) -> None:
 
 
 def _option(setup: Setup, option: str, seen: _Seen) -> None:
-    match option:
-        case "endpoint_pod_names" | "noendpoints" | "zonal":
-            setup.exactly(0)
-        case "pods":
-            (mode,) = setup.exactly(1)
-            if mode not in POD_MODES:
-                setup.refuse(f"pods takes {', '.join(POD_MODES)}, not `{mode}`")
-        case "namespaces":
-            setup.count(setup.args(), 1)
-        case "labels" | "namespace_labels":
-            _labels(setup, " ".join(setup.count(setup.args(), 1)))
-        case "ttl":
-            setup.number(setup.count(setup.args(), 1)[0], 0, LONGEST_TTL)
-        case "ignore":
-            args = setup.args()
-            if args and args[0] != "empty_service":
-                setup.refuse(f"ignore takes empty_service, not `{args[0]}`")
-        case "fallthrough":
-            setup.args()
-        case "multicluster":
-            seen.multicluster = names.origins(setup.args(), [])
-        case "startup_timeout":
-            setup.duration(setup.count(setup.args(), 1)[0])
-        case _:
-            _api(setup, option)
+    if option == "multicluster":
+        seen.multicluster = names.origins(setup.args(), [])
+    elif option in OPTIONS:
+        OPTIONS[option](setup)
+    else:
+        setup.unknown()
 
 
-def _api(setup: Setup, option: str) -> None:
-    """The options that say how the API server is reached."""
-    match option:
-        case "endpoint":
-            address = setup.count(setup.args(), 1)[0]
-            if not _SERVER.fullmatch(address):
-                setup.unsure(f"whether the client takes `{address}` for an API server is not judged")
-        case "tls":
-            setup.exactly(3)
-            setup.unsure("the certificates are files of the pod")
-        case "kubeconfig":
-            path = setup.count(setup.args(), 1, 2)[0]
-            setup.unsure(f"{path} is a file of the pod")
-        case "apiserver_qps":
-            (text,) = setup.exactly(1)
-            value = go_values.float32(text)
-            if value is None or value < 0:
-                setup.refuse(f"apiserver_qps takes a number from 0 up, not `{text}`")
-        case "apiserver_burst" | "apiserver_max_inflight":
-            setup.number(setup.exactly(1)[0], 0)
-        case _:
-            setup.unknown()
+def _pods(setup: Setup) -> None:
+    (mode,) = setup.exactly(1)
+    if mode not in POD_MODES:
+        setup.refuse(f"pods takes {', '.join(POD_MODES)}, not `{mode}`")
+
+
+def _ignore(setup: Setup) -> None:
+    args = setup.args()
+    if args and args[0] != "empty_service":
+        setup.refuse(f"ignore takes empty_service, not `{args[0]}`")
+
+
+def _startup_timeout(setup: Setup) -> None:
+    if setup.duration(setup.count(setup.args(), 1)[0]) <= 0:
+        setup.at_start("it waits for the API with a timer that cannot be set to nothing")
+
+
+def _endpoint(setup: Setup) -> None:
+    address = setup.count(setup.args(), 1)[0]
+    if not _SERVER.fullmatch(address):
+        setup.unsure(f"whether the client takes `{address}` for an API server is not judged")
+
+
+def _certificates(setup: Setup) -> None:
+    setup.exactly(3)
+    setup.unsure("the certificates are files of the pod")
+
+
+def _kubeconfig(setup: Setup) -> None:
+    path = setup.count(setup.args(), 1, 2)[0]
+    setup.unsure(f"{path} is a file of the pod")
+
+
+def _qps(setup: Setup) -> None:
+    (text,) = setup.exactly(1)
+    value = go_values.float32(text)
+    if value is None or value < 0:
+        setup.refuse(f"apiserver_qps takes a number from 0 up, not `{text}`")
 
 
 def _labels(setup: Setup, selector: str) -> None:
@@ -101,6 +99,27 @@ def _labels(setup: Setup, selector: str) -> None:
     pieces = re.split(r",(?![^(]*\))", selector)
     if not all(_LABEL.fullmatch(piece) for piece in pieces):
         setup.unsure(f"whether `{selector}` is a label selector is not judged")
+
+
+OPTIONS: dict[str, Callable[[Setup], object]] = {
+    "endpoint_pod_names": lambda setup: setup.exactly(0),
+    "noendpoints": lambda setup: setup.exactly(0),
+    "zonal": lambda setup: setup.exactly(0),
+    "pods": _pods,
+    "namespaces": lambda setup: setup.count(setup.args(), 1),
+    "labels": lambda setup: _labels(setup, " ".join(setup.count(setup.args(), 1))),
+    "namespace_labels": lambda setup: _labels(setup, " ".join(setup.count(setup.args(), 1))),
+    "ttl": lambda setup: setup.number(setup.count(setup.args(), 1)[0], 0, LONGEST_TTL),
+    "ignore": _ignore,
+    "fallthrough": lambda setup: setup.args(),
+    "startup_timeout": _startup_timeout,
+    "endpoint": _endpoint,
+    "tls": _certificates,
+    "kubeconfig": _kubeconfig,
+    "apiserver_qps": _qps,
+    "apiserver_burst": lambda setup: setup.number(setup.exactly(1)[0], 0),
+    "apiserver_max_inflight": lambda setup: setup.number(setup.exactly(1)[0], 0),
+}
 
 
 def k8s_external(setup: Setup) -> None:

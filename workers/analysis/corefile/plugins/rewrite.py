@@ -1,6 +1,7 @@
 """Does CoreDNS take this rewrite rule?"""
 
 import re
+from collections.abc import Callable
 
 from workers.analysis.corefile import names, texts
 from workers.analysis.corefile.setup import Setup
@@ -33,23 +34,14 @@ def _rule(setup: Setup, args: list[str]) -> None:
         if not args:
             setup.refuse(f"a rule is missing after {mode}")
     kind, rest = args[0].lower(), args[1:]
-    rules = {
-        "name": _name,
-        "class": _pair,
-        "type": _pair,
-        "edns0": _edns0,
-        "ttl": _ttl,
-        "cname": _cname,
-        "rcode": _rcode,
-    }
-    if kind not in rules:
+    if kind in {"class", "type"}:
+        _pair(setup, rest, TYPES if kind == "type" else CLASSES)
+    elif kind in RULES:
+        RULES[kind](setup, rest)
+    else:
         setup.refuse(
             f"it knows no rule `{args[0]}`" + ("; answer rules follow a name rule" if kind == "answer" else "")
         )
-    if kind in {"class", "type"}:
-        _pair(setup, rest, TYPES if kind == "type" else CLASSES)
-    else:
-        rules[kind](setup, rest)  # type: ignore[operator] # _pair was called above
 
 
 def _pair(setup: Setup, args: list[str], known: frozenset[str]) -> None:
@@ -82,7 +74,7 @@ def _substitution(setup: Setup, expression: str, written: str) -> None:
 
 
 def _answers(setup: Setup, args: list[str]) -> None:
-    """answer auto | [answer] name FROM TO | [answer] value FROM TO, in a row."""
+    """A row of: answer auto | [answer] name FROM TO | [answer] value FROM TO."""
     setup.count(args, 2)
     at, automatic, named = 0, False, 0
     while at < len(args):
@@ -172,3 +164,12 @@ def _local(setup: Setup, code: str, data: str) -> None:
             setup.refuse(f"`{data}` is no variable")
     elif data.startswith("0x") and (len(data) % 2 or not re.fullmatch(r"[0-9a-fA-F]*", data[2:])):
         setup.refuse(f"`{data}` is no hexadecimal text")
+
+
+RULES: dict[str, Callable[[Setup, list[str]], None]] = {
+    "name": _name,
+    "edns0": _edns0,
+    "ttl": _ttl,
+    "cname": _cname,
+    "rcode": _rcode,
+}

@@ -1,4 +1,4 @@
-"""Does CoreDNS take the arguments of the plugins that shape a server: bind bufsize reload loop loadbalance and others?"""
+"""Does CoreDNS take the arguments of the plugins that shape a server: bind, reload, loop and others?"""
 
 import re
 

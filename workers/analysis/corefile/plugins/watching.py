@@ -1,5 +1,7 @@
 """Does CoreDNS take the arguments of the plugins by which it is watched: errors log health ready prometheus trace?"""
 
+from collections.abc import Callable
+
 from workers.analysis.corefile import texts
 from workers.analysis.corefile.setup import Setup
 from workers.parsers import go_values
@@ -70,8 +72,8 @@ def health(setup: Setup) -> None:
 def ready(setup: Setup) -> None:
     """plugin/ready/setup.go."""
     for _ in setup.uses(once=True):
-        for address in setup.count(setup.args(), 0, 1):
-            setup.listen(address)
+        # CoreDNS goes on when it cannot listen there, so only the form of the address counts.
+        _is_address(setup, setup.count(setup.args(), 0, 1))
         for option in setup.block():
             if option != "monitor":
                 setup.unknown()
@@ -83,8 +85,8 @@ def ready(setup: Setup) -> None:
 def prometheus(setup: Setup) -> None:
     """plugin/metrics/setup.go."""
     for _ in setup.uses(once=True):
-        for address in setup.count(setup.args(), 0, 1):
-            setup.listen(address)
+        # CoreDNS goes on when it cannot listen there, so only the form of the address counts.
+        _is_address(setup, setup.count(setup.args(), 0, 1))
         tls = 0
         for option in setup.block():
             if option == "tls":
@@ -112,27 +114,30 @@ def trace(setup: Setup) -> None:
         if len(args) > 1 and args[0].lower() not in TRACERS:
             setup.refuse(f"it traces to {' or '.join(TRACERS)}, not to `{args[0]}`")
         for option in setup.block():
-            _trace_option(setup, option)
+            if option not in TRACE_OPTIONS:
+                setup.unknown()
+            TRACE_OPTIONS[option](setup)
 
 
-def _trace_option(setup: Setup, option: str) -> None:
-    match option:
-        case "every":
-            setup.unsigned(setup.exactly(1)[0], 64)
-        case "service":
-            setup.exactly(1)
-        case "client_server":
-            for text in setup.count(setup.args(), 0, 1):
-                if not go_values.is_bool(text):
-                    setup.refuse(f"`{text}` is neither true nor false")
-        case "datadog_analytics_rate":
-            for text in setup.count(setup.args(), 0, 1):
-                rate = go_values.parse_float(text)
-                if rate is None or rate > 1 or rate < 0:
-                    setup.refuse(f"the rate is a number from 0 to 1, not `{text}`")
-        case "zipkin_max_backlog_size" | "zipkin_max_batch_size":
-            setup.number(setup.exactly(1)[0])
-        case "zipkin_max_batch_interval":
-            setup.duration(setup.exactly(1)[0])
-        case _:
-            setup.unknown()
+def _truth(setup: Setup) -> None:
+    for text in setup.count(setup.args(), 0, 1):
+        if not go_values.is_bool(text):
+            setup.refuse(f"`{text}` is neither true nor false")
+
+
+def _rate(setup: Setup) -> None:
+    for text in setup.count(setup.args(), 0, 1):
+        rate = go_values.parse_float(text)
+        if rate is None or rate > 1 or rate < 0:
+            setup.refuse(f"the rate is a number from 0 to 1, not `{text}`")
+
+
+TRACE_OPTIONS: dict[str, Callable[[Setup], object]] = {
+    "every": lambda setup: setup.unsigned(setup.exactly(1)[0], 64),
+    "service": lambda setup: setup.exactly(1),
+    "client_server": _truth,
+    "datadog_analytics_rate": _rate,
+    "zipkin_max_backlog_size": lambda setup: setup.number(setup.exactly(1)[0]),
+    "zipkin_max_batch_size": lambda setup: setup.number(setup.exactly(1)[0]),
+    "zipkin_max_batch_interval": lambda setup: setup.duration(setup.exactly(1)[0]),
+}

@@ -54,7 +54,7 @@ def address(target: str) -> tuple[str, str]:
     """Host and port of an upstream."""
     transport, rest = names.transport(target)
     parts = go_values.split_host_port(rest)
-    host, port = parts if parts else (rest.strip("[]"), names.PORTS[transport])
+    host, port = parts or (rest.strip("[]"), names.PORTS[transport])
     return host.partition("%")[0], port
 
 

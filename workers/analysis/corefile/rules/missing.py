@@ -9,7 +9,7 @@ from workers.analysis.corefile.report import Problem, Severity
 from workers.analysis.corefile.served import Served
 
 ANYWHERE = {  # one for the whole process
-    "health": "without health the liveness probe on :8080/health fails and the kubelet restarts CoreDNS again and again",
+    "health": "without health the liveness probe on :8080/health fails and the kubelet restarts CoreDNS for ever",
     "ready": "without ready the readiness probe on :8181/ready fails, so that no CoreDNS pod gets queries",
 }
 IN_EACH = {

@@ -28,8 +28,8 @@ def problems(servers: list[Served]) -> Iterator[Problem]:
                         Severity.WARNING,
                         option.line,
                         "cache",
-                        f"`{option.name} {size}` keeps {kept(size):,} answers, fewer than the {kept(DEFAULT):,} that are"
-                        " kept when the line is left out",
+                        f"`{option.name} {size}` keeps {kept(size):,} answers; left out, the line"
+                        f" leaves the default of {kept(DEFAULT):,}",
                     )
 
 
