@@ -97,6 +97,8 @@ def _qps(setup: Setup) -> None:
 def _labels(setup: Setup, selector: str) -> None:
     """A label selector; the unusual ones are for the API library to judge."""
     pieces = re.split(r",(?![^(]*\))", selector)
+    if any("!=" in piece and _LABEL.fullmatch(piece) for piece in pieces):
+        setup.refuse(f"`{selector}`: CoreDNS takes no `!=` here; write notin")
     if not all(_LABEL.fullmatch(piece) for piece in pieces):
         setup.unsure(f"whether `{selector}` is a label selector is not judged")
 

@@ -25,7 +25,7 @@ def _about(servers: list[Served], server: Served, use: Plugin, target: str) -> I
     host, port = address(target)
     if not names.is_address(host):
         return
-    if _returns(servers, server, _zones(use), (host, port), frozenset()):
+    if _returns(servers, server, _asked(server, use), (host, port), frozenset()):
         yield Problem(
             "forward-loop",
             Severity.CRITICAL,
@@ -46,8 +46,17 @@ def _about(servers: list[Served], server: Served, use: Plugin, target: str) -> I
         )
 
 
-def _zones(use: Plugin) -> list[str]:
-    return names.zones(use.args[0])[:1] if use.args else []
+def _asked(server: Served, use: Plugin) -> list[str]:
+    """The zones whose queries this forward sends on."""
+    return _both([zone.name for zone in server.zones], names.zones(use.args[0])[:1] if use.args else [])
+
+
+def _both(some: list[str], others: list[str]) -> list[str]:
+    """What lies in a zone of each: the narrower of two that lie in each other."""
+    pairs = [(one, other) for one in some for other in others]
+    return [one for one, other in pairs if names.within(one, other)] + [
+        other for one, other in pairs if names.within(other, one) and one != other
+    ]
 
 
 def address(target: str) -> tuple[str, str]:
@@ -61,14 +70,15 @@ def address(target: str) -> tuple[str, str]:
 def _returns(
     servers: list[Served], start: Served, zones: list[str], to: tuple[str, str], passed: frozenset[int]
 ) -> bool:
-    """Does a query that is sent there come back to the server that it started from?"""
+    """Does a query for one of the zones that is sent there come back to the server that it started from?"""
     for place, server in enumerate(servers):
-        if place in passed or not zones or not _listens(server, *to) or not _serves(server, zones[0]):
+        here = _both(zones, [zone.name for zone in server.zones])
+        if place in passed or not here or not _listens(server, *to):
             continue
         if server is start:
             return True
         for use in server.uses.get("forward", []):
-            onward = [zone for zone in zones if any(names.within(zone, wide) for wide in _zones(use))]
+            onward = _both(here, _asked(server, use))
             if any(_returns(servers, start, onward, address(target), passed | {place}) for target in use.args[1:]):
                 return True
     return False
@@ -77,7 +87,3 @@ def _returns(
 def _listens(server: Served, host: str, port: str) -> bool:
     everywhere = "" in server.hosts and names.loopback(host)
     return any(zone.port == port for zone in server.zones) and (everywhere or host in server.hosts)
-
-
-def _serves(server: Served, zone: str) -> bool:
-    return any(names.within(zone, one.name) for one in server.zones)
