@@ -7,7 +7,6 @@ Two blocks for one zone and port are refused unless they bind to different addre
 from typing import NamedTuple
 
 from workers.analysis.corefile import names
-from workers.parsers import go_values
 from workers.parsers.corefile import outline
 from workers.parsers.corefile.blocks import Block
 from workers.parsers.corefile.outline import Plugin
@@ -110,8 +109,3 @@ def meets(one: Served, other: Served) -> bool:
         or not other.hosts
         or any(mine == yours or not mine or not yours for mine in one.hosts for yours in other.hosts)
     )
-
-
-def is_ip(word: str) -> bool:
-    """Is it an address?"""
-    return go_values.ip(word) is not None

@@ -91,9 +91,7 @@ class Setup(Reading):
         if value is None:
             self.refuse(f"`{text}` is no whole number")
         if (low is not None and value < low) or (high is not None and value > high):
-            self.refuse(
-                f"{value} is out of bounds: {low if low is not None else ''} to {high if high is not None else ''}"
-            )
+            self.refuse(f"{value} is too small or too large: {_bounds(low, high)}")
         return value
 
     def unsigned(self, text: str, bits: int, base: int = 10, high: int | None = None) -> int:
@@ -123,6 +121,10 @@ class Setup(Reading):
             self.refuse(f"{port} is no port")
         if number is None or not (host in {"", "localhost"} or go_values.ip(host)):
             self.unsure(f"whether it can listen on {address} is known on the machine only")
+
+
+def _bounds(low: int | None, high: int | None) -> str:
+    return f"{low} to {high} is taken" if low is not None and high is not None else f"{low} is the least"
 
 
 Judge = Callable[[Setup], None]

@@ -23,12 +23,11 @@ class _How:
 
 
 class Upstream(NamedTuple):
-    """Where a query would go: protocol, address, the name behind `%`, and whether setup knows it is an address."""
+    """Where a query would go: protocol, address or name, and the TLS server name behind `%`."""
 
     transport: str
     host: str
     server_name: str
-    known: bool
 
 
 def forward(setup: Setup) -> None:
@@ -149,13 +148,13 @@ def upstream(setup: Setup, target: str) -> Upstream | None:
     if not rest:
         setup.refuse(f"`{target}` names no upstream")
     if transport == "unix":
-        return Upstream("unix", rest, "", known=True)
+        return Upstream("unix", rest, "")
     parts = go_values.split_host_port(rest)
     host = parts[0] if parts else rest.strip("[]")
     bare, _, name = host.rpartition("%") if "%" in host else (host, "", "")
     if names.is_address(bare):
         # CoreDNS forgets to say https3 where no port is given, and goes on.
-        return Upstream("dns" if transport == "https3" and not parts else transport, bare, name, known=True)
+        return Upstream("dns" if transport == "https3" and not parts else transport, bare, name)
     if rest == RESOLV_CONF:
         return None
     return _by_name(setup, target, transport, rest)
@@ -171,4 +170,4 @@ def _by_name(setup: Setup, target: str, transport: str, rest: str) -> Upstream |
     if transport not in SPOKEN or not names.is_domain_name(host) or names.is_address(host) or last.isdigit():
         setup.refuse(f"`{target}` is neither an address nor a name nor a file")
     setup.unsure(f"the name {host} is looked up when CoreDNS starts: without an answer it does not start")
-    return Upstream(transport, host, "", known=False)
+    return Upstream(transport, host, "")

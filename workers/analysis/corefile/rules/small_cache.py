@@ -13,7 +13,6 @@ from workers.parsers import go_values
 SHARDS = 256
 LEAST = 4 * SHARDS
 DEFAULT = 10_000
-LONG = 3600  # seconds; CoreDNS's own cap for good answers
 
 
 def problems(servers: list[Served]) -> Iterator[Problem]:
