@@ -2,12 +2,13 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 GRAMMAR = yaml.safe_load((Path(__file__).parent / "grammar.yaml").read_text(encoding="utf-8"))
 POOLS: dict[str, list[str]] = GRAMMAR["pools"]
-PLUGINS: dict[str, dict[str, list[list[str] | str]]] = GRAMMAR["plugins"]
+PLUGINS: dict[str, dict[str, Any]] = GRAMMAR["plugins"]
 SPECIAL: list[str] = GRAMMAR["special"]
 ANY = [word for pool in POOLS.values() for word in pool]
 
@@ -30,7 +31,8 @@ def _corefile(chance: random.Random) -> str:
 
 
 def _use(chance: random.Random, name: str) -> str:
-    args, options = PLUGINS[name]["args"], PLUGINS[name].get("options", {})
+    plugin = PLUGINS[name]
+    args, options = chance.choice([plugin["args"], *plugin.get("variants", [])]), plugin.get("options", {})
     line = " ".join([name, *_args(chance, args)])
     if not options or chance.random() < 0.25:
         return line

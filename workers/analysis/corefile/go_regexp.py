@@ -50,7 +50,6 @@ class _Parser:
         self.text = text
         self.at = 0
         self.groups = 0
-        self.names: set[str] = set()
 
     def alternatives(self, depth: int) -> None:
         """All up to the end, or to the `)` of this depth."""
@@ -127,10 +126,9 @@ class _Parser:
         self.at += 1
 
     def name(self, name: str) -> None:
-        """A group's name: letters, digits and `_`, each name once."""
-        if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name in self.names:
+        """A group's name: letters, digits and `_`. Go takes the same name twice."""
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
             raise Wrong(f"a group cannot be called `{name}`")
-        self.names.add(name)
 
     def bracket(self) -> None:
         """A class of characters: single ones, ranges upwards, plain escapes."""
