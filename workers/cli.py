@@ -31,6 +31,9 @@ COMMANDS = {
     ),
     "audit": Entry("bot.audit_cli:command", "bot", "Read and verify the audit trail."),
     "replay": Entry("workers.offline.replay:command", "", "Print what a recorded run finds."),
+    "corefile": Entry(
+        "workers.offline.corefile:command", "", "Say whether CoreDNS loads a Corefile, and what will hurt."
+    ),
     "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),
     **{
         one.name: Entry("workers.offline.direct:command", "worker", f"{one.help['en']} (by your kubeconfig)")

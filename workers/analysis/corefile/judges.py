@@ -1,0 +1,47 @@
+"""Which plugins are judged, and by what?"""
+
+from workers.analysis.corefile.plugins import (
+    answering,
+    cache,
+    forward,
+    guarding,
+    kubernetes,
+    rewrite,
+    serving,
+    watching,
+)
+from workers.analysis.corefile.setup import Judge
+
+JUDGES: dict[str, Judge] = {
+    "acl": guarding.acl,
+    "auto": answering.auto,
+    "autopath": kubernetes.autopath,
+    "bind": serving.bind,
+    "bufsize": serving.bufsize,
+    "cache": cache.cache,
+    "dns64": answering.dns64,
+    "errors": watching.errors,
+    "file": answering.file,
+    "forward": forward.forward,
+    "header": serving.header,
+    "health": watching.health,
+    "hosts": answering.hosts,
+    "k8s_external": kubernetes.k8s_external,
+    "kubernetes": kubernetes.kubernetes,
+    "loadbalance": serving.loadbalance,
+    "local": serving.local,
+    "log": watching.log,
+    "loop": serving.loop,
+    "metadata": serving.metadata,
+    "minimal": serving.whoami,
+    "nsid": serving.nsid,
+    "prometheus": watching.prometheus,
+    "ready": watching.ready,
+    "reload": serving.reload,
+    "rewrite": rewrite.rewrite,
+    "template": answering.template,
+    "tls": guarding.tls,
+    "trace": watching.trace,
+    "view": guarding.view,
+    "whoami": serving.whoami,
+}

@@ -1,0 +1,1 @@
+"""One file a group of plugins: does its setup take these arguments?"""

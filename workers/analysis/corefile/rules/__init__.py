@@ -1,0 +1,1 @@
+"""One file a rule: what hurts in a Corefile that CoreDNS takes?"""
