@@ -13,9 +13,9 @@ from typing import Any
 CLONE_NEWNET = 0x40000000
 
 
-def executor(namespace: str) -> ThreadPoolExecutor:
+def executor(namespace: str, workers: int = 4) -> ThreadPoolExecutor:
     """Threads that live in a network namespace: a socket belongs to the one it is made in."""
-    return ThreadPoolExecutor(max_workers=4, initializer=_join, initargs=(namespace,))
+    return ThreadPoolExecutor(max_workers=workers, initializer=_join, initargs=(namespace,))
 
 
 def _join(namespace: str) -> None:
