@@ -157,7 +157,7 @@ class Notifier:
             outbox.posted(connection, message.key, ts=ts, digest=digest)
             outbox.done(connection, row, now=self._now())
 
-        await self._ledger.write(sent)
+        await self._note(sent)
 
     def _look(self, connection: Connection, key: str) -> tuple[Message | None, Drawn | None, str]:
         message = outbox.message(connection, key)
@@ -202,7 +202,7 @@ class Notifier:
 
     async def _leave_reply(self, row: Row) -> None:
         await self._reply(msgspec.json.decode(row.payload, type=Reply))
-        await self._ledger.write(lambda connection: outbox.done(connection, row, now=self._now()))
+        await self._note(lambda connection: outbox.done(connection, row, now=self._now()))
 
     async def _reply(self, reply: Reply) -> None:
         """By the response_url, which works where we are no member; else, or if it is used up, by chat.postEphemeral."""
@@ -249,6 +249,15 @@ class Notifier:
             self._posts[lane.removeprefix("post ")].shut(self._clock(), seconds)
         else:
             await self._again(row, seconds)
+
+    async def _note(self, work: Callable[[Connection], None]) -> None:
+        """Write down what Slack took, however long the ledger is away: else it would be said twice."""
+        while True:
+            try:
+                return await self._ledger.write(work)
+            except TryAgain as error:
+                LOG.warning("ledger-away", error=str(error))
+                await asyncio.sleep(IDLE)
 
     async def _again(self, row: Row, seconds: float) -> None:
         try:

@@ -11,11 +11,13 @@ from typing import TypeVar
 
 import alembic.command
 import alembic.config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from bot.ledger import dialect
-from workers.core.errors import TryAgain
+from workers.core.errors import NetdiagError, TryAgain, TypedWrongly
 
 T = TypeVar("T")
 READERS = 4
@@ -24,6 +26,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 class LedgerAway(TryAgain):
     """The ledger cannot be reached or written to for now; nothing of this transaction has happened."""
+
+
+class NotStorable(NetdiagError):
+    """The ledger cannot hold such a value, now or later; nothing of this transaction has happened."""
 
 
 class Ledger:
@@ -35,11 +41,14 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.heard: list[Callable[[], None]] = []
-        self._writers = ThreadPoolExecutor(dialect.writers(engine), "ledger-write")
+        self._writers = ThreadPoolExecutor(1, "ledger-write")  # more would only queue for the write lock
         self._readers = ThreadPoolExecutor(READERS, "ledger-read")
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one write transaction; what it raises undoes it. Raises LedgerAway when there is no ledger."""
+        """Run `work` in one write transaction; what it raises undoes it.
+
+        Raises LedgerAway when there is no ledger, NotStorable when it refuses a value.
+        """
         result = await asyncio.get_running_loop().run_in_executor(self._writers, self.write_now, work)
         for tell in self.heard:
             tell()
@@ -58,11 +67,12 @@ class Ledger:
         return self._transact(work, dialect.begin_read)
 
     def migrate(self) -> None:
-        """Bring the schema to this release's. Raises LedgerAway."""
+        """Bring the schema to this release's. Raises LedgerAway; TypedWrongly when a newer release has been here."""
         config = alembic.config.Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
 
         def work(connection: Connection) -> None:
+            _need_known(connection, config)
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 
@@ -79,8 +89,22 @@ class Ledger:
             with self.engine.begin() as connection:
                 begin(connection)
                 return work(connection)
+        except DataError as error:
+            raise NotStorable(f"the ledger cannot hold this: {error.orig}") from error
         except SQLAlchemyError as error:
-            raise LedgerAway(f"the ledger does not answer: {type(error).__name__}: {error}") from error
+            # The driver's words alone: SQLAlchemy adds the statement with its values, which are nobody's business.
+            words = getattr(error, "orig", None) or error
+            raise LedgerAway(f"the ledger does not answer: {type(words).__name__}: {words}") from error
+
+
+def _need_known(connection: Connection, config: alembic.config.Config) -> None:
+    there = MigrationContext.configure(connection).get_current_revision()
+    known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
+    if there and there not in known:
+        raise TypedWrongly(
+            f"NETDIAG_DATABASE_URL: the ledger has the schema {there} of a newer netdiag, and this release knows up to"
+            f" {max(known)}. Start the newer release, or restore the ledger's copy from before the upgrade."
+        )
 
 
 def open_ledger(url: str) -> Ledger:

@@ -2,7 +2,8 @@
 
 SQLite: Python 3.11's driver begins transactions by its own rules, so it is told to leave that alone
 (`isolation_level=None`) and every write transaction begins with BEGIN IMMEDIATE: the write lock is taken before the
-first read, so that what was read still holds at the commit. PostgreSQL: one advisory lock does the same.
+first read, so that what was read still holds at the commit. PostgreSQL: one advisory lock does the same, for every
+bot on this ledger, and also while a schema step runs.
 """
 
 import re
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from workers.core.errors import TypedWrongly
 
 BUSY = 5.0  # seconds that a writer waits for another process's write
+ABANDONED = 30  # seconds after which PostgreSQL ends a transaction of a bot that stands still, with its locks
+# libpq's words. Seconds until a host that went away without a word is given up: 5 to connect, 10 + 3 x 5 afterwards.
+GIVING_UP = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 WRITE_LOCK = 7_142_001  # the advisory lock's number; any, but always the same
 
 
@@ -28,7 +32,7 @@ def connect(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(url, parsed.database)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(url, pool_pre_ping=True)
+        return _postgresql(parsed)
     raise TypedWrongly(f"NETDIAG_DATABASE_URL: {parsed.get_backend_name()} is neither sqlite nor postgresql")
 
 
@@ -55,6 +59,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+def _postgresql(url: URL) -> Engine:
+    # READ COMMITTED is said, whatever the server's default: a snapshot from before the write lock would be an old one.
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,  # after a restart of the server the pool is full of dead connections
+        isolation_level="READ COMMITTED",
+        # Nothing is prepared: a prepared statement breaks when another bot's release alters its table.
+        connect_args={**GIVING_UP, "prepare_threshold": None},
+    )
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET lock_timeout = {round(BUSY * 1000)}")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED}s'")
+    connection.commit()
+
+
 def begin_write(connection: Connection) -> None:
     """Take the one write lock, for the rest of this transaction."""
     if connection.dialect.name == "sqlite":
@@ -69,11 +92,6 @@ def begin_read(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
-def writers(engine: Engine) -> int:
-    """How many threads may write at once; more than one only queue for SQLite's lock, unfairly."""
-    return 1 if engine.dialect.name == "sqlite" else 4
 
 
 def append_only(connection: Connection, table: str) -> list[str]:

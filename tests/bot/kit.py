@@ -106,15 +106,16 @@ class Slack:
 
 
 class Kit:
-    """The bot's inner parts over one ledger file."""
+    """The bot's inner parts over one ledger: a file, or another database at `url`."""
 
-    def __init__(self, folder: Path, text: str = POLICY) -> None:
+    def __init__(self, folder: Path, text: str = POLICY, *, url: str = "") -> None:
         self.now = Clock()
         self.policy = policy.parse(text)
         self.signer = Signer(Ed25519PrivateKey.generate())
         self.keys = Keyring([self.signer.public])
         self.path = folder / "ledger.db"
-        self.ledger: Ledger = open_ledger(f"sqlite:///{self.path}")
+        self.url = url or f"sqlite:///{self.path}"
+        self.ledger: Ledger = open_ledger(self.url)
         self.ledger.migrate()
         count = itertools.count(1)
         self.scribe = Scribe(self.signer, now=self.now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -14,12 +14,18 @@ from bot.demo.driver import Person
 from bot.demo.people import APP_TOKEN, BOT_TOKEN
 from bot.demo.workspace import Workspace
 from bot.demo.world import visible_text
+from bot.ledger import audit as trail
+from bot.ledger import runs
 from bot.listeners import mention
+from bot.records import Run
 from bot.settings import WORKERS, Settings
 from tests.bot.kit import FINDING, PLAN, POLICY, TARGET
+from tests.postgres import Postgres
 from workers import keys
-from workers.core import sending, wire
+from workers.core import audit, sending, wire
 from workers.core.finding import Report
+from workers.core.run import State
+from workers.core.tokens import Keyring
 from workers.keys import load_signer
 
 pytestmark = pytest.mark.service
@@ -51,11 +57,11 @@ class Installed(Bot):
 
 
 @asynccontextmanager
-async def running(folder: Path, workspace: Workspace, broker: str) -> AsyncIterator[Installed]:
+async def running(folder: Path, workspace: Workspace, broker: str, database: str = "") -> AsyncIterator[Installed]:
     """The bot, connected."""
     keys.generate(folder / "keys", ["lab"])
     (folder / "policy.yaml").write_text(POLICY)
-    database = f"sqlite:///{folder / 'ledger.db'}"
+    database = database or f"sqlite:///{folder / 'ledger.db'}"
     bot = Installed(
         Settings(BOT_TOKEN, APP_TOKEN, workspace.api_url, broker, database, folder / "policy.yaml", folder / "keys")
     )
@@ -182,3 +188,47 @@ def test_ids_are_new_and_fit_into_names() -> None:
     made = {new_id("a") for _ in range(100)}
     assert len(made) == 100
     assert all(one.startswith("a-") and one == one.lower() for one in made)
+
+
+@pytest.mark.parametrize("end", [Postgres.stop, Postgres.kill])
+async def test_a_postgresql_that_restarts_under_load_loses_nothing(
+    end: Callable[[Postgres], None], tmp_path: Path, workspace: Workspace, broker: str, postgres: Postgres
+) -> None:
+    """It is taken away while commands and answers come, and comes back.
+
+    Every command is acked. Those that were written down are run once and answered, the others are told that nothing was
+    started, and the audit is whole.
+    """
+    alice = Person(workspace, "alice")
+    async with running(tmp_path, workspace, broker, postgres.emptied()) as bot:
+        early = [asyncio.create_task(alice.slash(f"svc shop/s{number}")) for number in range(8)]
+        await workspace.wait_for(lambda: workspace.messages("C1INC"), 10)
+        await asyncio.to_thread(end, postgres)
+        late = [await alice.slash(f"svc shop/t{number}") for number in range(4)]
+        assert all(ack.acked and ack.seconds < 1 for ack in [*await asyncio.gather(*early), *late])
+        await workspace.wait_for(lambda: len(refused(alice)) >= len(late), 20)
+        await asyncio.to_thread(postgres.start)
+        asked: list[Run] = []
+        # More than that only if a commit was made whose answer was lost: such a person looks at the channel.
+        while len(asked) + len(refused(alice)) < len(early) + len(late):
+            await asyncio.sleep(0.1)
+            asked = await bot.ledger.read(lambda connection: runs.in_states(connection, list(State)))
+        await say(bot, *(wire.RunDone(run.id, 1.0, 1.0, TARGET, Report("healthy", ()), ()) for run in asked))
+        await workspace.wait_for(lambda: len(workspace.messages("C1INC")) == len(asked), 20)
+        await workspace.wait_for(
+            lambda: not any("hourglass" in visible_text(one) for one in workspace.messages("C1INC")), 20
+        )
+        whole = await bot.ledger.read(lambda connection: audit.verify(trail.entries(connection), keyring(tmp_path)))
+        assert whole.ok
+        assert whole.entries == 2 * len(asked)  # each was asked and told, once
+
+
+def refused(person: Person) -> list[str]:
+    """What this person was told because nothing could be written down."""
+    said = [visible_text(one) for one in person.ephemerals]
+    return [text for text in said if "cannot write this down" in text]
+
+
+def keyring(folder: Path) -> Keyring:
+    """Whoever signs the audit."""
+    return keys.load_keyring([folder / "keys" / "bot.pub"])

@@ -228,6 +228,7 @@ async def test_withdraw_while_it_is_planned(front: Front) -> None:
     assert front.kit.change(change.id).approval.state is State.WITHDRAWN
 
 
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)  # a file can be taken away
 async def test_without_a_ledger_a_person_is_told(front: Front) -> None:
     """When nothing can be written down nothing is started, and it is said past the ledger."""
     front.kit.ledger.engine.dispose()
@@ -238,6 +239,7 @@ async def test_without_a_ledger_a_person_is_told(front: Front) -> None:
     assert "nothing was started" in front.said[0].text
 
 
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)  # where one lock holds everybody
 async def test_a_locked_ledger_does_not_hold_the_loop(front: Front) -> None:
     """While another process holds the write lock the event loop runs on: acks leave as ever."""
     blocker = sqlite3.connect(front.kit.path, isolation_level=None)

@@ -1,6 +1,8 @@
 """The ledger's contract: all or nothing, one writer at a time, an audit that cannot be changed."""
 
+import itertools
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from bot.ledger import LedgerAway, open_ledger, outbox, presence
+from bot.ledger import LedgerAway, NotStorable, dialect, open_ledger, outbox, presence
 from bot.ledger.outbox import Reply
 from bot.ledger.tables import METADATA
 from bot.records import Message
@@ -42,28 +44,89 @@ def test_writers_wait_for_each_other(kit: Kit) -> None:
     firsts: list[bool] = []
 
     def deliver() -> None:
-        other = open_ledger(f"sqlite:///{kit.path}")
+        other = open_ledger(kit.url)
         firsts.extend(
             other.write_now(lambda connection, n=n: presence.first_time(connection, f"k{n}", at=START))  # type: ignore[misc]
             for n in range(10)
         )
         other.close()
 
-    threads = [threading.Thread(target=deliver) for _ in range(4)]
+    at_once(deliver)
+    assert sum(firsts) == 10
+
+
+def test_bots_that_start_together_migrate_once(kit: Kit) -> None:
+    """On an empty database, and on one that is in use: each comes up, and the schema is there once."""
+    with kit.ledger.engine.begin() as connection:
+        METADATA.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("DROP FUNCTION audit_append_only"))
+    failed: list[Exception] = []
+
+    def begin() -> None:
+        other = open_ledger(kit.url)
+        try:
+            other.migrate()
+        except Exception as error:  # noqa: BLE001 - a thread's error is nobody's otherwise
+            failed.append(error)
+        other.close()
+
+    at_once(begin)
+    assert failed == []
+    assert kit.write(lambda connection: presence.first_time(connection, "k", at=START))
+
+
+def test_a_newer_schema_is_said(kit: Kit) -> None:
+    """An older release after a newer one refuses to touch what it does not know, and says what to do."""
+    kit.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(TypedWrongly, match="schema 9999 of a newer netdiag"):
+        kit.ledger.migrate()
+
+
+def test_a_writer_does_not_wait_for_ever(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another bot that keeps the write lock makes a write fail in time, to be tried again; then it works."""
+    monkeypatch.setattr(dialect, "BUSY", 0.2)
+    other = open_ledger(kit.url)
+
+    def hold(_: Connection) -> None:
+        with pytest.raises(LedgerAway):
+            other.write_now(lambda connection: presence.first_time(connection, "k", at=START))
+
+    kit.write(hold)
+    assert other.write_now(lambda connection: presence.first_time(connection, "k", at=START))
+    other.close()
+
+
+@pytest.mark.parametrize("kit", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("key", ["x" * 301, "nothing\0"])
+def test_what_cannot_be_stored_is_not_tried_again(kit: Kit, key: str) -> None:
+    """A value that PostgreSQL refuses would be refused for ever: that is another thing than a ledger that is away."""
+    with pytest.raises(NotStorable):
+        kit.write(lambda connection: presence.first_time(connection, key, at=START))
+
+
+def at_once(work: Callable[[], None]) -> None:
+    """Four threads that do the same."""
+    threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(firsts) == 10
+
+
+REPLACE = "INSERT OR REPLACE INTO audit VALUES (1, 'x', 'x', 'x', 'x')"
+UPSERT = "INSERT INTO audit VALUES (1, 'x', 'x', 'x', 'x') ON CONFLICT (seq) DO UPDATE SET text = 'x'"
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("kit", "statement"),
     [
-        "UPDATE audit SET text = 'x'",
-        "DELETE FROM audit",
-        "INSERT OR REPLACE INTO audit VALUES (1, 'x', 'x', 'x', 'x')",
+        *itertools.product(("sqlite", "postgresql"), ("UPDATE audit SET text = 'x'", "DELETE FROM audit", UPSERT)),
+        ("sqlite", REPLACE),
+        ("postgresql", "TRUNCATE audit"),
     ],
+    indirect=["kit"],
 )
 def test_the_audit_is_append_only(kit: Kit, statement: str) -> None:
     """The database itself refuses to change or remove an entry."""
