@@ -13,6 +13,7 @@ from pathlib import Path
 
 LONGEST = 10.0  # seconds; it takes 0.05
 STARTED = re.compile(r"^CoreDNS-[0-9]|waiting for Kubernetes API", re.MULTILINE)
+LISTENING = re.compile(r"^CoreDNS-[0-9]", re.MULTILINE)  # 5 s later than the above; quic is refused only then
 # Addresses of other machines may be bound, as on the machine that the Corefile is for.
 ROOM = """
 ip link set lo up
@@ -37,12 +38,12 @@ def loads(binary: Path, text: str) -> tuple[bool, str]:
         argv = ["unshare", "--net", "--mount", "sh", "-c", ROOM, str(binary), str(corefile)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             try:
-                return _verdict(process)
+                return _verdict(process, LISTENING if "quic://" in text else STARTED)
             finally:
                 process.kill()
 
 
-def _verdict(process: "subprocess.Popen[bytes]") -> tuple[bool, str]:
+def _verdict(process: "subprocess.Popen[bytes]", sign: re.Pattern[str]) -> tuple[bool, str]:
     assert process.stdout is not None
     said, end = "", time.monotonic() + LONGEST
     with selectors.DefaultSelector() as ready:
@@ -51,7 +52,7 @@ def _verdict(process: "subprocess.Popen[bytes]") -> tuple[bool, str]:
             if ready.select(timeout=0.5):
                 piece = process.stdout.read1(65536)  # type: ignore[attr-defined] # a BufferedReader
                 said += piece.decode(errors="replace")
-                if STARTED.search(said):
+                if sign.search(said):
                     return True, said
                 if not piece:
                     return False, said

@@ -65,7 +65,7 @@ def _hosts(binds: list[Plugin]) -> list[str]:
         return [""]
     found = []
     for use in binds:
-        out = {host for option in use.option("except") for host in _addresses(option.args)}
+        out = {host for option in use.option("except")[-1:] for host in _addresses(option.args)}
         found += [host for host in _addresses(use.args) if host not in out]
     return found
 

@@ -17,10 +17,12 @@ def bind(setup: Setup) -> None:
     """plugin/bind/setup.go: addresses, or interfaces of that machine."""
     for _ in setup.uses():
         _interfaces(setup, setup.count(setup.args(), 1))
+        out: list[str] = []
         for option in setup.block():
             if option != "except":
                 setup.unknown()
-            _interfaces(setup, setup.count(setup.args(), 1))
+            out = setup.count(setup.args(), 1)
+        _interfaces(setup, out)  # of several lines CoreDNS keeps the last
 
 
 def _interfaces(setup: Setup, args: list[str]) -> None:
