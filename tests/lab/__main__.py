@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     default = str(cell.Cell())
     each.add_argument("--cells", type=_cells, default=default, metavar="CELL,CELL", help=f"or all (default {default})")
     each.add_argument("--healthy-only", action="store_true", help="only ask each healthy cell; inject nothing")
+    each.add_argument("--ci", action="store_true", help="all faults in one cell, some in pairwise others, all healthy")
+    each.add_argument("--record", type=Path, metavar="DIR", help="write bundles before and after each fault")
     each.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     each.add_argument("--table", type=Path, metavar="FILE", help="write the scoreboard as a page of Markdown")
     each.set_defaults(run=_score)
@@ -84,17 +86,14 @@ def _shell(arguments: argparse.Namespace) -> int:
 
 def _score(arguments: argparse.Namespace) -> int:
     _go_inside()
-    from tests.lab import score  # noqa: PLC0415 - `build` and `in` need none of it
+    from tests.lab import faults, score  # noqa: PLC0415 - `build` and `in` need none of it
 
-    return asyncio.run(
-        score.score(
-            arguments.cells,
-            arguments.only,
-            healthy_only=arguments.healthy_only,
-            quiet=arguments.json,
-            table=arguments.table,
-        )
-    )
+    everything = faults.load()
+    if unknown := sorted(set(arguments.only) - set(everything)):
+        raise LabError(f"no fault is called {', '.join(unknown)}; there are {', '.join(sorted(everything))}")
+    chosen = () if arguments.healthy_only else arguments.only or sorted(everything)
+    plan = score.ci_plan(everything) if arguments.ci else [(one, chosen) for one in arguments.cells]
+    return asyncio.run(score.score(plan, quiet=arguments.json, table=arguments.table, record=arguments.record))
 
 
 def _record(arguments: argparse.Namespace) -> int:

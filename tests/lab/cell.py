@@ -52,3 +52,16 @@ def every() -> tuple[Cell, ...]:
     versions = (build.kubernetes_version(), build.older_version())
     chosen = itertools.product(versions, get_args(Network), get_args(Mode))
     return tuple(Cell(mode, network, version) for version, network, mode in chosen)
+
+
+def pairwise() -> tuple[Cell, ...]:
+    """Cells in which every two of mode, network and version meet at least once; the default cell is the first."""
+    new, old = build.kubernetes_version(), build.older_version()
+    return (
+        Cell("iptables-nft", "routed", new),
+        Cell("iptables-nft", "vxlan", old),
+        Cell("iptables-legacy", "routed", old),
+        Cell("iptables-legacy", "vxlan", new),
+        Cell("nftables", "routed", new),
+        Cell("nftables", "vxlan", old),
+    )

@@ -19,24 +19,34 @@ async def record(fault: str, folder: Path, cell: Cell) -> int:
     """Write `before.bundle` and `after.bundle` into `folder`. What is offered heals it; else it is undone by hand."""
     async with Lab(cell=cell) as lab:
         by_hand = ByHand(lab)
-        versions = {
-            "kubernetes": kubernetes_version(),
-            "cell": str(cell),
-            "kernel": platform.release(),
-            "iptables": (await lab.nodes["node-1"].exec("iptables", "--version")).strip(),
-        }
         injected = lab.fault(fault)
         await injected.inject()
         await asyncio.sleep(SETTLED)
-        before, bundle = await by_hand.record(injected.fault.command, versions)
-        (folder / "before.bundle").write_bytes(bundle)
-        _say("before", before)
+        before = await keep(by_hand, injected.fault.command, folder / "before.bundle")
         await _fix(by_hand, before)
         await injected.recover()
-        after, bundle = await by_hand.record(injected.fault.command, versions)
-        (folder / "after.bundle").write_bytes(bundle)
-        _say("after", after)
+        await keep(by_hand, injected.fault.command, folder / "after.bundle")
     return 0
+
+
+async def keep(by_hand: ByHand, command: str, file: Path) -> wire.RunDone:
+    """Write all that a run sees now into a bundle, with the versions of what was looked at."""
+    versions = {
+        "kubernetes": kubernetes_version(),
+        "cell": str(by_hand.lab.cell),
+        "kernel": platform.release(),
+        "iptables": (await by_hand.lab.nodes["node-1"].exec("iptables", "--version")).strip(),
+    }
+    run, bundle = await by_hand.record(command, versions)
+    await asyncio.to_thread(_write, file, bundle)
+    found = ", ".join(one.id for one in run.report.findings) or "nothing found"
+    print(f"{file}: {run.report.verdict}; {found}", file=sys.stderr)
+    return run
+
+
+def _write(file: Path, bundle: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bundle)
 
 
 async def _fix(by_hand: ByHand, run: wire.RunDone) -> None:
@@ -47,8 +57,3 @@ async def _fix(by_hand: ByHand, run: wire.RunDone) -> None:
         ended = await by_hand.carry_out(planned, run)
         if ended.result != "done":
             raise LabError(f"{offer.remedy}: {ended.result}: {ended.detail}")
-
-
-def _say(when: str, run: wire.RunDone) -> None:
-    found = ", ".join(one.id for one in run.report.findings) or "nothing found"
-    print(f"{when}.bundle: {run.report.verdict}; {found}", file=sys.stderr)

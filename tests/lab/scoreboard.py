@@ -73,6 +73,7 @@ def _table(rows: Iterable[Row]) -> str:
             f"`{row.id}`",
             title(row.id),
             row.result,
+            row.verdict,
             ", ".join(row.named) or "nothing",
             row.confidence,
             f"{row.seconds:.1f}" if row.result != NOT_INJECTED else "",
@@ -80,7 +81,9 @@ def _table(rows: Iterable[Row]) -> str:
         )
         for row in rows
     ]
-    return _markdown(lines, ("fault", "what is broken", "result", "netdiag named", "confidence", "seconds", "healed"))
+    return _markdown(
+        lines, ("fault", "what is broken", "result", "verdict", "netdiag named", "confidence", "seconds", "healed")
+    )
 
 
 def _missed(rows: Iterable[Row]) -> str:

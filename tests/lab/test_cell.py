@@ -1,5 +1,8 @@
 """A cell's name says all of it."""
 
+import itertools
+from collections.abc import Iterable
+
 import pytest
 
 from tests.lab import build, cell
@@ -46,3 +49,14 @@ def test_the_older_kube_proxy_is_three_minors_older_at_least() -> None:
     assert minors[0] - minors[1] >= 3
     assert Cell().program == "kube-proxy"
     assert Cell(proxy=build.older_version()).program == f"kube-proxy-{build.older_version()}"
+
+
+def test_every_pair_meets_in_the_pairwise_cells() -> None:
+    """A fault that shows only where two choices meet is met once."""
+
+    def pairs(cells: Iterable[Cell]) -> set[tuple[str, str]]:
+        three = [(one.mode, one.network, one.proxy) for one in cells]
+        return {pair for one in three for pair in itertools.combinations(one, 2)}
+
+    assert pairs(cell.pairwise()) == pairs(cell.every())
+    assert cell.pairwise()[0] == Cell()

@@ -7,15 +7,16 @@ import pytest
 import pytest_asyncio
 
 from tests.lab import flows, foreign, truth
+from tests.lab.cell import Cell
 from tests.lab.cluster import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["nft", "legacy"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["iptables-nft", "iptables-legacy"])
 async def served(request: pytest.FixtureRequest, lab_namespaces: None) -> AsyncIterator[Lab]:  # noqa: ARG001 - order
     """A cluster with one Service of every kind."""
-    async with Lab(backend=request.param) as lab:
+    async with Lab(cell=Cell(request.param)) as lab:
         await flows.install(lab)
         yield lab
 
@@ -23,7 +24,7 @@ async def served(request: pytest.FixtureRequest, lab_namespaces: None) -> AsyncI
 async def test_the_model_says_what_the_kernel_does(served: Lab) -> None:
     """Of every flow: passed, dropped or rejected; to which endpoints; and from which source."""
     results = await flows.compared(served, await flows.every_flow(served))
-    print(f"\n{served.backend}\n{flows.table(results)}")
+    print(f"\n{served.cell}\n{flows.table(results)}")
     assert [result.disagreement for result in results if result.disagreement] == []
     assert [(result.flow.shown, result.unknown) for result in results if result.unknown] == []
 
@@ -69,13 +70,13 @@ async def test_the_model_reads_foreign_rules_or_says_that_it_cannot(served: Lab)
             wrong += [f"{case.rules}\n{result.disagreement}" for result in results if result.disagreement]
             if bool(unread) != case.unread or bool(bitten) != case.bites:
                 wrong.append(f"{case}: {len(unread)} unread, {bitten} changed")
-    print(f"{served.backend}: {len(foreign.CASES)} cases, {compared} flows compared, {unknown} unknown")
+    print(f"{served.cell}: {len(foreign.CASES)} cases, {compared} flows compared, {unknown} unknown")
     assert wrong == [], "\n".join(wrong)
 
 
 async def test_a_trace_names_the_rule_that_the_model_names(served: Lab) -> None:
     """For what is rejected, dropped and translated; iptables over nft only: legacy's traces are not heard here."""
-    if served.backend != "nft":
+    if served.cell.backend != "nft":
         pytest.skip("xtables-monitor hears traces of nf_tables only")
     node = served.nodes["node-1"]
     wanted = {

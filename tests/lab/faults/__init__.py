@@ -10,6 +10,8 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.lab.cell import Mode
+
 if TYPE_CHECKING:
     from tests.lab.cluster import Lab
 
@@ -24,7 +26,7 @@ class LabFault:
     and is in when a client, too, sees it broken; on the way out it undoes that, whatever happened meanwhile (a remedy
     may have healed it). beside: ids of findings that may stand beside it. folded: ids that must be folded under it.
     healed_by: the remedy that must heal it; None: none may be offered. refuses: a remedy that must refuse to plan.
-    node: where it is broken; remedies are asked about this node.
+    node: where it is broken; remedies are asked about this node. modes: in which it can happen; empty: all.
     """
 
     id: str
@@ -35,6 +37,7 @@ class LabFault:
     folded: tuple[str, ...] = ()
     healed_by: str | None = None
     refuses: str | None = None
+    modes: tuple[Mode, ...] = ()
 
 
 class Injected:

@@ -16,7 +16,7 @@ NODE = "node-2"
 async def broken(lab: Lab) -> AsyncIterator[None]:
     """As after an upgrade of the machine: every endpoint of the copy is dead. Its empty table stays behind."""
     node = lab.nodes[NODE]
-    other = f"xtables-{'legacy' if lab.backend == 'nft' else 'nft'}-multi iptables"
+    other = f"xtables-{'legacy' if lab.cell.backend == 'nft' else 'nft'}-multi iptables"
     aged = f"grep -v nfacct | sed -E 's/(--to-destination )[0-9.]+/\\1{node.pod_prefix}.254/'"
     do = f"iptables-save -t nat | {aged} | {other}-restore"
     async with ran(node, ("sh", "-c", do), ("sh", "-c", f"{other} -t nat -F && {other} -t nat -X")):

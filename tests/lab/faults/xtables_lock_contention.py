@@ -9,7 +9,7 @@ from tests.lab import workloads
 from tests.lab.breaking import kube_proxies_renewed, scaled, until_all
 from tests.lab.cluster import Lab
 from tests.lab.faults import LabFault
-from tests.lab.processes import LabError, until
+from tests.lab.processes import until
 
 LOCK = Path("/run/xtables.lock")
 
@@ -29,8 +29,6 @@ def _complaints(lab: Lab) -> int:
 @asynccontextmanager
 async def broken(lab: Lab) -> AsyncIterator[None]:
     """Hold it while the pods come up."""
-    if lab.backend != "legacy":
-        raise LabError("iptables-nft takes no lock: --backend legacy")
     async with kube_proxies_renewed(lab, *lab.nodes), scaled(lab, 0) as replicas:
         await until_all(lab, "refused")
         complaints = _complaints(lab)
@@ -46,5 +44,9 @@ async def broken(lab: Lab) -> AsyncIterator[None]:
 
 
 FAULT = LabFault(
-    id="xtables-lock-contention", command="svc checkout", broken=broken, folded=("kube-proxy-stale-rules",)
+    modes=("iptables-legacy",),  # iptables-nft takes no lock
+    id="xtables-lock-contention",
+    command="svc checkout",
+    broken=broken,
+    folded=("kube-proxy-stale-rules",),
 )

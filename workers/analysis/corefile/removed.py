@@ -1,6 +1,7 @@
 """Which plugins and options did CoreDNS know once, since when does it refuse them, and what took their place?
 
-Source: the release notes of CoreDNS (coredns.io/blog) and the table of coredns/corefile-migration.
+That CoreDNS 1.14.7 refuses them was tried; the versions are those of coredns/corefile-migration as far as known there,
+and are said for orientation only: no judgement hangs on them.
 """
 
 PLUGINS = {
