@@ -15,8 +15,8 @@ NONE_OFFERED = "none offered"
 
 @dataclasses.dataclass
 class Row:
-    """What came of one fault in one cell. verdict: netdiag's. seconds: of the diagnosis. folded: ids under the first finding.
-    unexpected: findings that the fault does not account for. why: what else went wrong, a sentence each.
+    """What came of one fault in one cell. verdict: netdiag's. seconds: of the diagnosis. folded: ids under the first
+    finding. unexpected: findings that the fault does not account for. why: what else went wrong, a sentence each.
     """
 
     id: str

@@ -1,23 +1,23 @@
-"""A process holds the lock of iptables-legacy, which the lab's nodes share: no kube-proxy can write rules."""
+"""A process on node-2 holds the lock of iptables-legacy there: kube-proxy waits for it, and writes no rules."""
 
 import fcntl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.lab import workloads
-from tests.lab.breaking import kube_proxies_renewed, scaled, until_all
+from tests.lab.breaking import missing_endpoints
 from tests.lab.cluster import Lab
 from tests.lab.faults import LabFault
+from tests.lab.nodes import xtables_lock
 from tests.lab.processes import until
 
-LOCK = Path("/run/xtables.lock")
+NODE = "node-2"
 
 
-@contextmanager
-def _held() -> Iterator[None]:
-    with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+@asynccontextmanager
+async def _held(lock: Path) -> AsyncIterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -29,24 +29,21 @@ def _complaints(lab: Lab) -> int:
 @asynccontextmanager
 async def broken(lab: Lab) -> AsyncIterator[None]:
     """Hold it while the pods come up."""
-    async with kube_proxies_renewed(lab, *lab.nodes), scaled(lab, 0) as replicas:
-        await until_all(lab, "refused")
-        complaints = _complaints(lab)
-        with _held():
-            await workloads.scale(lab, replicas)
+    complaints = _complaints(lab)
 
-            async def complain() -> bool:
-                return _complaints(lab) > complaints
+    async def complain() -> bool:
+        return _complaints(lab) > complaints
 
-            await until("a kube-proxy complains about the lock", complain, limit=20)
-            await until_all(lab, "refused")
-            yield
+    async with missing_endpoints(lab, NODE, _held(xtables_lock(NODE))):
+        await until("kube-proxy complains about the lock", complain, limit=20)
+        yield
 
 
 FAULT = LabFault(
-    modes=("iptables-legacy",),  # iptables-nft takes no lock
     id="xtables-lock-contention",
     command="svc checkout",
     broken=broken,
+    node=NODE,
     folded=("kube-proxy-stale-rules",),
+    modes=("iptables-legacy",),  # iptables-nft takes no lock
 )
