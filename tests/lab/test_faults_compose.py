@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("nodeport-host-firewall", "kube-proxy-wrong-mode"),  # a rule, and kube-proxy's configuration
+        ("kube-proxy-wrong-mode", "nodeport-host-firewall"),  # kube-proxy's configuration, and a rule
         ("lb-pending-or-wrong-source-range", "endpointslice-controller-down"),  # an object, and a stopped process
     ],
 )
