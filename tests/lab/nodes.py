@@ -66,6 +66,11 @@ class Node(Machine):
         """The node's pod addresses."""
         return f"{self.pod_prefix}.0/24"
 
+    @property
+    def bridge_mac(self) -> str:
+        """cni0's, made from its address as CNI makes it. One of its own: else it is a port's, and goes with the pod."""
+        return "0a:58:" + ":".join(f"{int(part):02x}" for part in f"{self.pod_prefix}.1".split("."))
+
 
 def _is(pid: int, command: str, network: int) -> bool:
     try:
@@ -126,7 +131,7 @@ async def _equip(node: Node, others: list[Node]) -> None:
     await machine_sysctls(node, NODE_SYSCTLS)
     await batch(
         node.name,
-        "link add cni0 type bridge",
+        f"link add cni0 address {node.bridge_mac} type bridge",
         f"addr add {node.pod_prefix}.1/24 dev cni0",
         "link set cni0 up",
         *(f"route add {other.pod_cidr} via {other.address}" for other in others),

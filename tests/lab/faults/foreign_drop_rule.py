@@ -1,4 +1,4 @@
-"""A foreign firewall, in an nftables table that iptables-save does not show, drops what is forwarded to node-2's pods."""
+"""A foreign firewall, in an nftables table that iptables-save does not show, drops what node-2 forwards to its pods."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
