@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -89,14 +90,21 @@ async def everywhere(lab: "Lab") -> AsyncIterator[dict[str, "LabPod"]]:
 async def held(machine: "Machine", address: str, port: int, count: int) -> AsyncIterator[None]:
     """Open `count` connections and keep them. One that fails is one that found no room."""
     with probes.executor(machine.name) as threads:
-        tries = [asyncio.wrap_future(threads.submit(_open, address, port)) for _ in range(count)]
-        opened = await asyncio.gather(*tries, return_exceptions=True)
+        # One after the other: who connects at the same moment may want the same port, and fail for that.
+        opened = await asyncio.wrap_future(threads.submit(_open_all, address, port, count))
     try:
         yield
     finally:
         for one in opened:
-            if isinstance(one, socket.socket):
-                one.close()
+            one.close()
+
+
+def _open_all(address: str, port: int, count: int) -> list[socket.socket]:
+    opened = []
+    for _ in range(count):
+        with contextlib.suppress(OSError):
+            opened.append(_open(address, port))
+    return opened
 
 
 def _open(address: str, port: int) -> socket.socket:
@@ -106,11 +114,11 @@ def _open(address: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def listening(machine: "Machine", port: int) -> AsyncIterator[None]:
+async def listening(machine: "Machine", port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
     """Answer every request at a machine's address with 200."""
     with probes.executor(machine.name) as threads:
         made = await asyncio.wrap_future(threads.submit(socket.create_server, (machine.address, port)))
-    server = await asyncio.start_server(_answer, sock=made)
+    server = await asyncio.start_server(_answer, sock=made, ssl=tls)
     try:
         yield
     finally:

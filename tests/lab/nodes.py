@@ -85,6 +85,11 @@ class Node(Machine):
         """The same end's hardware address."""
         return f"0a:58:{int(self.pod_prefix.rpartition('.')[2]):02x}:00:00:01"
 
+    @property
+    def bridge_mac(self) -> str:
+        """cni0's, made from its address as CNI makes it. One of its own: else it is a port's, and goes with the pod."""
+        return "0a:58:" + ":".join(f"{int(part):02x}" for part in f"{self.pod_prefix}.1".split("."))
+
 
 def xtables_lock(machine: str) -> Path:
     """What is /run/xtables.lock to a machine's iptables, as each node has its own."""
@@ -162,7 +167,7 @@ async def _equip(node: Node) -> None:
     await machine_sysctls(node, NODE_SYSCTLS)
     await batch(
         node.name,
-        f"link add cni0 mtu {node.pod_mtu} type bridge",
+        f"link add cni0 address {node.bridge_mac} mtu {node.pod_mtu} type bridge",
         f"addr add {node.pod_prefix}.1/24 dev cni0",
         "link set cni0 up",
     )

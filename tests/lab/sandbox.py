@@ -59,4 +59,5 @@ async def create(node: Node, name: str, address: str) -> None:
 async def destroy(name: str) -> None:
     """The namespace and its cable go away."""
     with contextlib.suppress(LabError):  # half made, when its pod was deleted early
+        await run("ip", "-n", name, "link", "delete", "eth0")  # the namespace lives on while somebody looks out of it
         await run("ip", "netns", "delete", name)

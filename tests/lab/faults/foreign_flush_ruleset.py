@@ -14,7 +14,7 @@ from tests.lab.faults import LabFault
 from tests.lab.processes import run
 
 NODE = "node-2"
-LOOKS_EVERY, LASTS = 30, 22  # seconds; the flush lasts at least this long
+LOOKS_EVERY, LASTS = 30, 7  # seconds; the flush lasts at least this long
 
 
 @asynccontextmanager
@@ -24,12 +24,12 @@ async def broken(lab: Lab) -> AsyncIterator[None]:
     age = int(await run("ps", "-o", "etimes=", "-p", str(node.pids("kube-proxy")[0]))) % LOOKS_EVERY
     await asyncio.sleep(LOOKS_EVERY - age + 1 if age > LOOKS_EVERY - LASTS else 0)
     await node.exec("sh", "-c", f"iptables-save > {kept}")
-    await node.exec("sh", "-c", "printf '*%s\\nCOMMIT\\n' nat filter mangle | iptables-restore -w")
+    await node.exec("sh", "-c", "printf '*%s\\nCOMMIT\\n' nat filter mangle | iptables-restore")
     try:
         await until_gets(lab, lab.client, node.address, workloads.NODE_PORT, "refused")
         yield
     finally:
-        await node.exec("iptables-restore", "-w", str(kept))
+        await node.exec("iptables-restore", str(kept))
         await workloads.restart_kube_proxy(lab, NODE)
 
 
