@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from workers.analysis.datapath.marks import ALL, UNMARKED, Mark
 from workers.analysis.datapath.match import Match, Packet, meets
 from workers.analysis.datapath.rules import Ruleset
 from workers.analysis.datapath.target import Effect, effect
@@ -17,6 +18,8 @@ from workers.parsers.iptables import Unreadable
 CONFORMANCE = Path(os.environ.get("NETDIAG_CONFORMANCE", "../shared/conformance"))
 PACKET = Packet("198.51.100.7", "10.96.0.10", "tcp", 80)
 TO_NODE = Packet("172.30.0.12", "172.30.0.11", "udp", 53, from_node=True, to_node=True)
+MARKED = Mark(0x4000, 0x4000)
+TRANSLATED = Packet("10.244.1.2", "10.244.2.2", "tcp", 80, mark=MARKED, arrives="cni0", leaves="eth0", translated=True)
 YES, NO, PERHAPS, UNREADABLE = Match.YES, Match.NO, Match.PERHAPS, Match.UNREADABLE
 
 
@@ -48,7 +51,22 @@ YES, NO, PERHAPS, UNREADABLE = Match.YES, Match.NO, Match.PERHAPS, Match.UNREADA
         ("-m recent --rcheck --seconds 10 --reap --name X --mask 255.255.255.255 --rsource", PACKET, PERHAPS),
         ("-m recent --set --name X --rsource", PACKET, YES),
         ("-m nfacct --nfacct-name  x", PACKET, YES),
+        ("-m conntrack --ctstate DNAT", PACKET, NO),
+        ("-m conntrack --ctstate DNAT", TRANSLATED, YES),
+        ("-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT", TRANSLATED, NO),
+        ("-m addrtype --dst-type LOCAL --limit-iface-in", TO_NODE, UNREADABLE),
+        ("-m recent ! --set --name X --rsource", PACKET, NO),
+        ("-i cni0", PACKET, UNREADABLE),
+        ("-i cni0", TRANSLATED, YES),
+        ("! -i cni0", TRANSLATED, NO),
+        ("-o eth+", TRANSLATED, YES),
+        ("-o ppp+", TRANSLATED, NO),
         ("-m mark --mark 0x4000/0x4000", PACKET, UNREADABLE),
+        ("-m mark --mark 0x4000/0x4000", TRANSLATED, YES),
+        ("-m mark ! --mark 0x4000/0x4000", TRANSLATED, NO),
+        ("-m mark --mark 0x1/0x1", TRANSLATED, UNREADABLE),
+        ("-m mark --mark weird", TRANSLATED, UNREADABLE),
+        ("-m connmark --mark 0x0/0x4000", TRANSLATED, UNREADABLE),
         ("-m mark --mark 0x4000/0x4000 -p udp", PACKET, NO),
         ("-m set --match-set x dst", PACKET, UNREADABLE),
         ("--syn", PACKET, UNREADABLE),
@@ -67,7 +85,20 @@ def test_a_rule_meets_a_packet(options: str, packet: Packet, answer: Match) -> N
         ("-j REJECT --reject-with icmp-port-unreachable", Effect("reject")),
         ("-j DROP", Effect("drop")),
         ("-j RETURN", Effect("return")),
-        ("-j MARK --set-xmark 0x4000/0x4000", Effect("pass")),
+        ("-j MARK --set-xmark 0x4000/0x4000", Effect("mark", value=0x4000, mask=0x4000)),
+        ("-j MARK --or-mark 0x4000", Effect("mark", value=0x4000, mask=0x4000)),
+        ("-j MARK --and-mark 0xf", Effect("mark", mask=0xFFFFFFF0)),
+        ("-j MARK --set-mark 0x1/0x3", Effect("mark", value=1, mask=3)),
+        ("-j MARK --xor-mark 0x4000", Effect("mark", value=0x4000)),
+        ("-j MARK --weird", Effect("mark", mask=ALL, unsure=True)),
+        ("-j CONNMARK --restore-mark --nfmask 0xf", Effect("mark", mask=ALL, unsure=True)),
+        ("-j CONNMARK --save-mark", Effect("pass")),
+        ("-j CT --helper ftp", Effect("pass")),
+        ("-j CT --notrack", Effect("unreadable")),
+        ("-j NOTRACK", Effect("unreadable")),
+        ("-j MASQUERADE --random-fully", Effect("snat")),
+        ("-j SNAT --to-source 10.0.0.1:1024-2048", Effect("snat", "10.0.0.1")),
+        ("-j SNAT --to-source 10.0.0.1-10.0.0.9", Effect("unreadable")),
         ("", Effect("pass")),
         ("-j KUBE-SVC-X", Effect("jump", "KUBE-SVC-X")),
         ("-g OTHER", Effect("goto", "OTHER")),
@@ -125,6 +156,26 @@ def test_a_way_ends_at_what_cannot_be_read() -> None:
 def test_an_unreadable_match_of_a_rule_that_does_nothing_does_no_harm() -> None:
     """A LOG rule of some firewall must not make a node unknown."""
     assert ends("-A A -m weird --x -j LOG", "-A A -j ACCEPT") == ({"accept"}, False)
+
+
+def left(*lines: str, mark: Mark = UNMARKED) -> frozenset[Mark]:
+    """The marks with which a packet leaves chain A."""
+    declared = [f":{line.split()[1]} - [0:0]" for line in lines]
+    packet = Packet("198.51.100.7", "10.96.0.10", "tcp", 80, mark=mark)
+    return walk(Ruleset({"nat": [*declared, *lines]}), "nat", "A", packet).left
+
+
+def test_marks_are_kept_along_the_way() -> None:
+    """Those of chains that were jumped to, of dice, and what is not known of them."""
+    half = "-m statistic --mode random --probability 0.5"
+    marked = Mark(0x4000, ALL)
+    assert left("-A A -j B", "-A B -j MARK --set-xmark 0x4000/0x4000") == {marked}
+    assert left(f"-A A {half} -j MARK --set-xmark 0x4000/0x4000") == {UNMARKED, marked}
+    assert left("-A A -m weird --x -j MARK --set-xmark 0x4000/0x4000") == {Mark(0, ALL ^ 0x4000)}
+    assert left("-A A -j CONNMARK --restore-mark") == {Mark()}
+    assert left(
+        "-A A -m mark ! --mark 0x4000/0x4000 -j RETURN", "-A A -j MARK --set-xmark 0x4000/0x0", mark=marked
+    ) == {UNMARKED}
 
 
 def test_unknown_targets_and_loops_are_unknown() -> None:

@@ -5,13 +5,32 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 from tests.lab import build, cgroups, namespaces
 
 RULE = "*nat\n:KUBE-X - [0:0]\n-A KUBE-X -m comment --comment x -p tcp -j DNAT --to-destination 10.0.0.1:80\nCOMMIT\n"
-TABLE = "table ip try { chain c { type nat hook prerouting priority -100; numgen random mod 2 vmap { 0 : accept } } }"
 VERSION = {"kubectl": ("version", "--client"), "coredns": ("-version",)}
+TABLE = """
+table ip try {
+  map services { type ipv4_addr . inet_proto . inet_service : verdict; elements = { 10.96.0.1 . tcp . 80 : goto svc } }
+  chain svc { meta l4proto tcp numgen random mod 2 vmap { 0 : goto one, 1 : goto two }; }
+  chain one { meta l4proto tcp dnat to 10.0.0.1:80; }
+  chain two { meta l4proto tcp dnat to 10.0.0.2:80; }
+  chain pre {
+    type nat hook prerouting priority dstnat;
+    ip daddr . meta l4proto . th dport vmap @services
+    fib daddr type local counter
+  }
+}
+"""
+TRACING = """
+table ip try-trace {
+  chain output { type filter hook output priority -350; udp dport 9 meta nftrace set 1; }
+}
+"""
+DATAGRAM = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,16 +73,58 @@ def _iptables(backend: str) -> Callable[[], None]:
     return attempt
 
 
-def _nftables() -> None:
-    _call("ip", "netns", "exec", "try-1", "nft", "-f", "-", stdin=TABLE)
+def _conntrack() -> None:
+    _call("ip", "netns", "exec", "try-1", "conntrack", "-L")
 
 
 def _vxlan() -> None:
-    _call("ip", "-n", "try-1", "link", "add", "try-vx", *("type", "vxlan", "id", "1", "dstport", "8472"))
+    _call("ip", "-n", "try-1", "link", "add", "try-vx", "type", "vxlan", "id", "1", "dstport", "8472", "nolearning")
 
 
-def _conntrack() -> None:
-    _call("ip", "netns", "exec", "try-1", "conntrack", "-L")
+def _nftables() -> None:
+    """What kube-proxy's nftables mode stands on: verdict maps, numgen, fib."""
+    _inside("nft", "-f", "-", stdin=TABLE)
+
+
+def _nft_trace() -> None:
+    """A table that marks packets, and a monitor that tells of one."""
+    _inside("nft", "-f", "-", stdin=TRACING)
+    _hears("trace id", "nft", "monitor", "trace")
+
+
+def _xtables_monitor() -> None:
+    """The same for rules of iptables over nft."""
+    _inside("nft", "-f", "-", stdin=TRACING)
+    _hears("TRACE:", "xtables-monitor", "--trace")
+
+
+def _hears(wanted: str, *argv: str) -> None:
+    """A monitor in try-1 prints `wanted` of a datagram on its loopback. It ends by itself after two seconds."""
+    _inside("ip", "link", "set", "lo", "up")
+    command = ["ip", "netns", "exec", "try-1", "timeout", "2", "stdbuf", "-oL", *argv]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as monitor:
+        time.sleep(0.3)  # it does not say when it listens
+        _inside(sys.executable, "-c", DATAGRAM)
+        said, _ = monitor.communicate()
+    if wanted not in said:
+        raise MissingError(f"it told nothing of a packet: {said.strip()[-200:]!r}")
+
+
+def _tbf() -> None:
+    _inside("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "20mbit", "burst", "32kbit", "latency", "50ms")
+    _inside("tc", "qdisc", "del", "dev", "lo", "root")
+
+
+def _udp_conntrack() -> None:
+    """A datagram that a rule tracks has an entry."""
+    _inside("ip", "link", "set", "lo", "up")
+    _inside("iptables-nft", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW", "-p", "udp")
+    _inside(sys.executable, "-c", DATAGRAM)
+    _inside("conntrack", "-D", "-p", "udp", "--orig-port-dst", "9")
+
+
+def _inside(*argv: str, stdin: str | None = None) -> None:
+    _call("ip", "netns", "exec", "try-1", *argv, stdin=stdin)
 
 
 def _binaries() -> None:
@@ -90,6 +151,10 @@ CAPABILITIES = (
     Capability("nftables", _nftables, "Debian package nftables; the kernel's nf_tables"),
     Capability("VXLAN", _vxlan, "the kernel's vxlan"),
     Capability("conntrack", _conntrack, "Debian package conntrack"),
+    Capability("nft trace", _nft_trace, "Debian package nftables; nf_tables", core=False),
+    Capability("xtables-monitor", _xtables_monitor, "Debian package iptables; nf_tables", core=False),
+    Capability("tbf qdisc", _tbf, "the kernel's sch_tbf", core=False),
+    Capability("UDP conntrack", _udp_conntrack, "Debian packages conntrack, iptables; nf_conntrack"),
     Capability("Kubernetes and CoreDNS", _binaries, "python -m tests.lab build"),
     Capability("cgroup v2", _cgroup, "a hierarchy that root may write to", core=False),
 )

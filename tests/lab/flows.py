@@ -87,11 +87,11 @@ class Result:
 
 def _bare(fate: Fate) -> Fate:
     """Without the rule, which conntrack does not tell."""
-    return Fate(fate.kind, fate.to, fate.masqueraded)
+    return Fate(fate.kind, fate.to, fate.source)
 
 
 def _shown(some: Iterable[Fate]) -> list[str]:
-    return sorted(f"{one.kind} {one.to}{' masqueraded' if one.masqueraded else ''}".strip() for one in some)
+    return sorted(f"{one.kind} {one.to} from {one.source}".removesuffix("  from ") for one in some)
 
 
 async def install(lab: Lab) -> None:
@@ -272,12 +272,12 @@ def _unseen(result: Result) -> bool:
 
 def host_of(node: Node) -> Host:
     """What the model is told of the node."""
-    everywhere = "0.0.0.0/0"
-    return Host((node.address, f"{node.pod_prefix}.1", "127.0.0.0/8"), ((node.pod_cidr, "cni0"), (everywhere, "eth0")))
+    own = (node.address, f"{node.pod_prefix}.1", "127.0.0.0/8")
+    return Host(own, ((node.pod_cidr, "cni0", own[1]), ("0.0.0.0/0", "eth0", node.address)))
 
 
 def _packet(flow: Flow, source: str, host: Host) -> Packet:
-    arrives = "" if flow.sender == flow.at else host.interface(source)
+    arrives = "" if flow.sender == flow.at else host.way(source)[0]
     own = host.owns(source)
     return Packet(source, flow.address, flow.protocol, flow.port, from_node=own, arrives=arrives)
 
@@ -287,7 +287,10 @@ async def _tried(lab: Lab, node: Node, flows: Sequence[Flow], tries: int) -> lis
     asked = [(flow, port) for flow in flows for port in ports[flow]]
     async with truth.noted(node) as kept:
         answers = await asyncio.gather(
-            *(lab.truth(flow.sender).ask(flow.protocol, flow.address, flow.port, port) for flow, port in asked)
+            *(
+                lab.truth(flow.sender).ask(flow.protocol, flow.address, flow.port, port, limit=0.7)
+                for flow, port in asked
+            )
         )
     by_flow: dict[Flow, list[tuple[Fate, Answer]]] = {flow: [] for flow in flows}
     for (flow, port), answer in zip(asked, answers, strict=True):
@@ -301,9 +304,9 @@ def kernels(flow: Flow, answer: Answer, entry: Entry | None) -> Fate:
     """
     to_itself = flow.sender == flow.at and entry is not None and host_of(flow.at).owns(entry.endpoint.split(":")[0])
     if entry and (answer.came or not to_itself):
-        return Fate("passed", entry.endpoint, entry.masqueraded)
+        return Fate("passed", entry.endpoint, entry.answered_to.partition(":")[0])
     if answer.came:  # it was not tracked, so it was not translated either
-        return Fate("passed", f"{flow.address}:{flow.port}")
+        return Fate("passed", f"{flow.address}:{flow.port}", flow.sender.address)
     return Fate("drop" if answer.what in {"timeout", "silent"} else "reject")
 
 

@@ -14,23 +14,26 @@ UNDO = {"-I": "-D", "-A": "-D", "-N": "-X", "-P": "-P"}
 class Foreign:
     """Arguments of iptables, one call each. unread: the model is to say that it cannot read them. bites: the kernel
     treats some of the flows in another way because of them. chance: what was before decides, so that not all that is
-    possible is seen.
+    possible is seen. mute: who is rejected may hear nothing of it.
     """
 
     rules: tuple[str, ...]
     unread: bool = False
     bites: bool = True
     chance: bool = False
+    mute: bool = False
 
 
-def one(rule: str, *, unread: bool = False, bites: bool = True, chance: bool = False) -> Foreign:
+def one(rule: str, *, unread: bool = False, bites: bool = True, chance: bool = False, mute: bool = False) -> Foreign:
     """A single rule."""
-    return Foreign((rule,), unread, bites, chance)
+    return Foreign((rule,), unread, bites, chance, mute)
 
 
 CASES = (
     one("-t filter -I FORWARD -d 10.244.0.0/16 -p tcp --dport 8080 -j DROP"),
-    one("-t filter -I FORWARD -p tcp -j REJECT --reject-with tcp-reset"),
+    # The RST for a packet that came by a bridge is sent into the bridge itself (nf_send_reset), so that it is not
+    # translated back: a pod that asked for a ClusterIP gets it from an endpoint that it does not know, and waits.
+    one("-t filter -I FORWARD -p tcp -j REJECT --reject-with tcp-reset", mute=True),
     one("-t filter -I FORWARD -s 172.30.0.0/24 -j REJECT --reject-with icmp-host-prohibited"),
     one("-t filter -I FORWARD -i cni0 -j DROP"),
     one("-t filter -I FORWARD -o eth+ -j DROP"),

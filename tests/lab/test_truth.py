@@ -9,6 +9,7 @@ import pytest_asyncio
 from tests.lab import flows, foreign, truth
 from tests.lab.cell import Cell
 from tests.lab.cluster import Lab
+from workers.analysis.datapath.path import Fate
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 
@@ -62,6 +63,8 @@ async def test_the_model_reads_foreign_rules_or_says_that_it_cannot(served: Lab)
             tried = [dataclasses.replace(flow, sticky=flow.sticky or case.chance) for flow in some]
             async with foreign.put(node, case):
                 results = await flows.compared_at(served, node, tried)
+            if case.mute:
+                results = [_heard(result) for result in results]
             unread = [result for result in results if result.unknown]
             bitten = sum(not old.kernel >= new.kernel for old, new in zip(before, results, strict=True))
             compared += len(results) - len(unread)
@@ -72,6 +75,13 @@ async def test_the_model_reads_foreign_rules_or_says_that_it_cannot(served: Lab)
                 wrong.append(f"{case}: {len(unread)} unread, {bitten} changed")
     print(f"{served.cell}: {len(foreign.CASES)} cases, {compared} flows compared, {unknown} unknown")
     assert wrong == [], "\n".join(wrong)
+
+
+def _heard(result: flows.Result) -> flows.Result:
+    """As if the sender had been told of every REJECT."""
+    kinds = {fate.kind for fate in result.model}
+    said = frozenset(Fate("reject") if kinds == {"reject"} and one == Fate("drop") else one for one in result.kernel)
+    return dataclasses.replace(result, kernel=said)
 
 
 async def test_a_trace_names_the_rule_that_the_model_names(served: Lab) -> None:

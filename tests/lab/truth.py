@@ -21,13 +21,13 @@ WORDS = {
     errno.ETIMEDOUT: "timeout",
     errno.EADDRNOTAVAIL: "no port",
 }
-THREADS = 12  # most of them wait for what never comes
+THREADS = 24  # most of them wait for what never comes
 NEW = re.compile(r"\[NEW\] (tcp|udp) (.*)")
 PAIR = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 # xtables-monitor prints the rule as iptables-save does, behind table, chain, place and verdict.
 TRACED = re.compile(r"TRACE: \d+ (?P<id>\w+) (?P<table>\w+):(?P<chain>\S+?):(?P<kind>rule|return|policy):(?P<rest>.*)")
 RULE = re.compile(r"(?P<place>0x[0-9a-f]+):(?P<verdict>[^ ]+)\s+(?:-4 )?(?:-t \w+ )?(?P<rule>-A .*)")
-LISTEN_SECONDS, LAG = 60, 0.3
+LISTEN_SECONDS, LAG = 60, 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +56,6 @@ class Entry:
     port: int
     endpoint: str  # `ip:port`: who answers, the destination after DNAT
     answered_to: str  # `ip:port`: the source after masquerading
-
-    @property
-    def masqueraded(self) -> bool:
-        """The other end sees another source."""
-        return self.answered_to != f"{self.source}:{self.source_port}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,14 +152,17 @@ async def trace(machine: Machine, protocol: str, source_port: int) -> AsyncItera
     The list is filled when the block is left. The table that asks for the trace goes away with the block.
     """
     table = f"netdiag-trace-{source_port}"
-    chains = "".join(
-        f"chain {hook} {{ type filter hook {hook} priority -350; {protocol} sport {source_port} meta nftrace set 1; }} "
-        for hook in ("prerouting", "output")
-    )
+    wanted = f"{protocol} sport {source_port} meta nftrace set 1"
+    lines = [f"add table ip {table}"]
+    for hook in ("prerouting", "output"):
+        lines += [
+            f"add chain ip {table} {hook} {{ type filter hook {hook} priority -350; }}",
+            f"add rule ip {table} {hook} {wanted}",
+        ]
     hits: list[Hit] = []
     async with _listening(machine, "stdbuf", "-oL", "xtables-monitor", "--trace") as said:
         try:
-            await machine.exec("nft", f"table ip {table} {{ {chains} }}")
+            await machine.exec("nft", "\n".join(lines))
             yield hits
             await asyncio.sleep(LAG)  # the packet may still be under way
         finally:

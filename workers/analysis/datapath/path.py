@@ -24,51 +24,52 @@ TAKEN: Hooks = (("mangle", "INPUT"), ("filter", "INPUT"), ("nat", "INPUT"))
 
 
 class Host(msgspec.Struct, frozen=True):
-    """The node: its addresses (or networks that are all its own, as 127.0.0.0/8), and through which interface it
-    reaches which network, the first that fits.
+    """The node: its addresses (or networks that are all its own, as 127.0.0.0/8), and its routes, the first that fits:
+    network, interface, and the interface's address, which is what masquerading writes.
     """
 
     addresses: tuple[str, ...]
-    routes: tuple[tuple[str, str], ...] = ()
+    routes: tuple[tuple[str, str, str], ...] = ()
 
     def owns(self, address: str) -> bool:
         """Is this an address of the node?"""
         return any(_within(address, own) for own in self.addresses)
 
-    def interface(self, address: str) -> str:
-        """Through which interface packets to an address leave; empty when no route is known."""
-        return next((device for network, device in self.routes if _within(address, network)), "")
+    def way(self, address: str) -> tuple[str, str]:
+        """Interface and its address by which packets to an address leave; empty when no route is known."""
+        fitting = ((device, own) for network, device, own in self.routes if _within(address, network))
+        return next(fitting, ("", ""))
 
 
 class Fate(msgspec.Struct, frozen=True):
-    """One thing that may become of the packet. to: `ip:port` where it goes when it has `passed`; masqueraded: from
-    another source than it came with. rule: what dropped or rejected it, or could not be read.
+    """One thing that may become of the packet. to: `ip:port` where it goes when it has `passed`; source: the address
+    that it then comes from, empty when nobody knows. rule: what dropped or rejected it, or could not be read.
     """
 
     kind: Literal["passed", "drop", "reject", "unknown"]
     to: str = ""
-    masqueraded: bool = False
+    source: str = ""
     rule: str = ""
 
 
 class _Moving(msgspec.Struct, frozen=True):
-    """A packet on its way."""
+    """A packet on its way; source: as it is to leave, which no rule of this node sees any more."""
 
     packet: Packet
-    masqueraded: bool = False
+    source: str
 
 
 def fates(rules: Ruleset, packet: Packet, host: Host) -> frozenset[Fate]:
     """All that may become of the packet on this node. Its mark and `to_node` are as the kernel begins with."""
     own = host.owns(packet.destination)
-    first = {_Moving(msgspec.structs.replace(packet, mark=UNMARKED, to_node=own))}
+    first = {_Moving(msgspec.structs.replace(packet, mark=UNMARKED, to_node=own), packet.source)}
     over: set[Fate] = set()
     routed = _pass(rules, MADE if packet.from_node else ARRIVED, first, host, over)
     for moving in routed:
         moves = {moving}
         for hooks in _rest(moving.packet):
             moves = _pass(rules, hooks, moves, host, over)
-        over |= {Fate("passed", f"{one.packet.destination}:{one.packet.port}", one.masqueraded) for one in moves}
+        over |= {Fate("passed", f"{one.packet.destination}:{one.packet.port}", one.source) for one in moves}
     return frozenset(over)
 
 
@@ -103,14 +104,15 @@ def _at(chain: str, packet: Packet, host: Host) -> Packet:
     return msgspec.structs.replace(
         packet,
         arrives="" if chain in {"OUTPUT", "POSTROUTING"} else packet.arrives or ("lo" if packet.from_node else ""),
-        leaves=host.interface(packet.destination) if leaving and not packet.to_node else "lo" if leaving else "",
+        leaves=host.way(packet.destination)[0] if leaving and not packet.to_node else "lo" if leaving else "",
     )
 
 
 def _after(moving: _Moving, end: End, host: Host) -> _Moving:
     packet = msgspec.structs.replace(moving.packet, mark=end.mark)
     if end.kind == "snat":
-        return _Moving(packet, masqueraded=True)
+        own = packet.destination if packet.to_node else host.way(packet.destination)[1]
+        return _Moving(packet, end.to or own)
     if end.kind == "dnat":
         address, _, port = end.to.partition(":")
         packet = msgspec.structs.replace(
@@ -120,7 +122,7 @@ def _after(moving: _Moving, end: End, host: Host) -> _Moving:
             to_node=host.owns(address or packet.destination),
             translated=True,
         )
-    return _Moving(packet, moving.masqueraded)
+    return _Moving(packet, moving.source)
 
 
 def _within(address: str, network: str) -> bool:

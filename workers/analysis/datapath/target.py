@@ -26,8 +26,10 @@ XMARK: dict[str, Callable[[int, int], tuple[int, int]]] = {
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What is done. `to`: a chain for `jump` and `goto`, `ip:port` for `dnat`. value, mask: of `mark`, as
-    `--set-xmark` has them; a mask beside `unsure` names bits that become unknown.
+    """What is done.
+
+    to: a chain for `jump` and `goto`, `ip:port` for `dnat`, an address for `snat` (empty: the interface's own). value,
+    mask: of `mark`, as `--set-xmark` has them; unsure: the bits of the mask become unknown.
     """
 
     what: What
@@ -78,14 +80,20 @@ def _ct(options: tuple[Option, ...]) -> Effect:
     return Effect("unreadable") if touching & {option.name for option in options} else Effect("pass")
 
 
-def _snat(_options: tuple[Option, ...]) -> Effect:
+def _snat(options: tuple[Option, ...]) -> Effect:
+    sources = [option.value for option in options if option.name == "--to-source" and len(option.values) == 1]
+    address = sources[0].partition(":")[0] if len(sources) == 1 else ""
+    return Effect("snat", address) if address and "-" not in address else Effect("unreadable")
+
+
+def _masquerade(_options: tuple[Option, ...]) -> Effect:
     return Effect("snat")
 
 
 READERS: dict[str, Callable[[tuple[Option, ...]], Effect]] = {
     "DNAT": _dnat,
     "SNAT": _snat,
-    "MASQUERADE": _snat,
+    "MASQUERADE": _masquerade,
     "MARK": _mark,
     "CONNMARK": _connmark,
     "CT": _ct,

@@ -18,8 +18,8 @@ DEEPEST = 32  # chains within chains; kube-proxy's go five deep
 
 
 class End(msgspec.Struct, frozen=True):
-    """One way's end. to: `ip:port` of a `dnat`. rule: the rule that ended it, as the kernel has it. mark: with which
-    the packet goes on.
+    """One way's end. to: `ip:port` of a `dnat`, the address of a `snat`. rule: the rule that ended it, as the kernel
+    has it. mark: with which the packet goes on.
     """
 
     kind: Literal["dnat", "snat", "accept", "drop", "reject", "unknown"]
