@@ -27,7 +27,7 @@ COMMANDS = {
     "demo": Entry("bot.demo.command:command", "demo", "The whole story in a browser, without Slack and cluster."),
     "audit": Entry("bot.audit_cli:command", "bot", "Read and verify the audit trail."),
     "replay": Entry("workers.offline.replay:command", "", "Print what a recorded run finds."),
-    "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),
+    "keys": Entry("workers.keys:command", "", "Make, replace and hand out the keys of bot and workers."),
 }
 OURS = ("bot", "workers")
 
