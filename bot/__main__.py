@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import click
 import structlog
@@ -39,6 +40,7 @@ LOG = structlog.get_logger("bot")
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # without letters that look like others
 ID_LENGTH = 8
 SLACK_PATIENCE = 10  # seconds for one call
+BEAT = 5.0  # seconds between two touches of the file that says that it lives
 
 
 def new_id(prefix: str) -> str:
@@ -89,27 +91,33 @@ class Bot:
                     group.create_task(part.run(), name=type(part).__name__)
 
 
-async def serve(bot: Bot) -> None:
+async def beat(alive: Path) -> None:
+    """Touch a file for a liveness probe, as long as the event loop turns."""
+    while True:
+        await asyncio.to_thread(alive.touch)
+        await asyncio.sleep(BEAT)
+
+
+async def serve(bot: Bot, alive: Path | None = None) -> None:
     """Run until SIGTERM or SIGINT. What is in the outbox then leaves at the next start."""
     running = asyncio.create_task(bot.run(), name="bot")
+    beating = asyncio.create_task(beat(alive), name="beat") if alive else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
     LOG.info("started", clusters=list(bot.policy.clusters))
     with suppress(asyncio.CancelledError):
         await running
+    if beating:
+        beating.cancel()
     LOG.info("stopped")
 
 
-def main() -> None:
-    """Read the settings, join the parts, serve."""
-    asyncio.run(serve(Bot(settings.load())))
-
-
 @click.command()
-def command() -> None:
+@click.option("--alive", type=click.Path(dir_okay=False, path_type=Path), help="A file to touch while it lives.")
+def command(alive: Path | None) -> None:
     """The Slack side: answers commands and presses, keeps the audit trail, asks the workers."""
-    main()
+    asyncio.run(serve(Bot(settings.load()), alive))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from workers.core.errors import NotTrusted, TypedWrongly
-from workers.core.tokens import Keyring, Signer, public_from_pem, signer_from_pem
+from workers.core.tokens import KID, Keyring, Signer, public_from_pem, signer_from_pem
 
 SLACK_API = "https://slack.com/api/"
 WORKERS = (("look", "look"), ("change", "act"))  # role of a worker, and how its key is called
@@ -72,12 +72,8 @@ def read_signer(keys_dir: Path) -> Signer:
 
 
 def read_keyring(keys_dir: Path) -> Keyring:
-    """The public keys that sign this bot's audit: bot.pub, and bot-*.pub of keys that were replaced."""
-    paths = [keys_dir / "bot.pub", *sorted(keys_dir.glob("bot-*.pub"))]
-    try:
-        return Keyring([public_from_pem(_read(path)) for path in paths])
-    except NotTrusted as error:
-        raise TypedWrongly(f"NETDIAG_KEYS_DIR: {error}") from error
+    """The public keys that sign this bot's audit: bot.pub, and those of keys that were replaced."""
+    return _ring(keys_dir, "bot")
 
 
 def read_workers(keys_dir: Path, clusters: Iterable[str]) -> dict[str, dict[str, Keyring]]:
@@ -86,10 +82,12 @@ def read_workers(keys_dir: Path, clusters: Iterable[str]) -> dict[str, dict[str,
 
 
 def _ring(keys_dir: Path, name: str) -> Keyring:
+    """The key of that name, and those that it replaced (`netdiag keys rotate` keeps their public halves)."""
+    paths = [keys_dir / f"{name}.pub", *sorted(keys_dir.glob(f"{name}-{KID}.pub"))]
     try:
-        return Keyring([public_from_pem(_read(keys_dir / f"{name}.pub"))])
+        return Keyring([public_from_pem(_read(path)) for path in paths])
     except NotTrusted as error:
-        raise TypedWrongly(f"NETDIAG_KEYS_DIR: {keys_dir / name}.pub: {error}") from error
+        raise TypedWrongly(f"NETDIAG_KEYS_DIR: {error}") from error
 
 
 def redis_url(broker_url: str) -> str:

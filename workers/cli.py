@@ -34,7 +34,7 @@ COMMANDS = {
     "corefile": Entry(
         "workers.offline.corefile:command", "", "Say whether CoreDNS loads a Corefile, and what will hurt."
     ),
-    "keys": Entry("workers.keys:command", "", "Make the keys of bot and workers."),
+    "keys": Entry("workers.keys:command", "", "Make, replace and hand out the keys of bot and workers."),
     **{
         one.name: Entry("workers.offline.direct:command", "worker", f"{one.help['en']} (by your kubeconfig)")
         for one in grammar.COMMANDS.values()

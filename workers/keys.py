@@ -8,18 +8,20 @@ own private file only, and the public files of those whom it believes.
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+import yaml
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from workers.core.errors import NotTrusted, TypedWrongly
-from workers.core.tokens import Keyring, Signer, public_from_pem, signer_from_pem
+from workers.core.tokens import KID, Keyring, Signer, public_from_pem, signer_from_pem
 
 T = TypeVar("T")
 PRIVATE_MODE = 0o600
 FOLDER_MODE = 0o700
+NAMESPACE = "netdiag"
 
 
 def names(clusters: Iterable[str]) -> list[str]:
@@ -33,21 +35,50 @@ def generate(folder: Path, clusters: Iterable[str]) -> list[str]:
     return [name for name in names(clusters) if _make(folder, name)]
 
 
+def rotate(folder: Path, clusters: Iterable[str]) -> list[str]:
+    """Replace every key. The old public half stays beside the new one as `NAME-KID.pub`, and is believed as before.
+
+    Raises NotTrusted when a key that is there cannot be read. Cut off half-way, it can be called again.
+    """
+    wanted = names(clusters)
+    old = {name: load_signer(folder / f"{name}.key") for name in wanted}
+    for name in wanted:
+        (folder / f"{name}-{old[name].kid}.pub").write_bytes(_public_pem(old[name].public))
+        key = Ed25519PrivateKey.generate()
+        private = folder / f"{name}.key.new"
+        private.unlink(missing_ok=True)
+        _write_private(private, key)
+        private.replace(folder / f"{name}.key")
+        (folder / f"{name}.pub").write_bytes(_public_pem(key.public_key()))
+    return wanted
+
+
+def believed(folder: Path, name: str) -> list[Path]:
+    """The public files of `name`: of its key, and of those that it replaced."""
+    return [folder / f"{name}.pub", *sorted(folder.glob(f"{name}-{KID}.pub"))]
+
+
 def _make(folder: Path, name: str) -> bool:
     key = Ed25519PrivateKey.generate()
+    try:
+        _write_private(folder / f"{name}.key", key)
+    except FileExistsError:
+        return False
+    (folder / f"{name}.pub").write_bytes(_public_pem(key.public_key()))
+    return True
+
+
+def _write_private(path: Path, key: Ed25519PrivateKey) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    try:
-        # Exclusive and with its mode from the first byte: never readable by others, never written over.
-        handle = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "wb") as file:
+    # Exclusive and with its mode from the first byte: never readable by others, never written over.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE), "wb") as file:
         file.write(private)
-    (folder / f"{name}.pub").write_bytes(public)
-    return True
+
+
+def _public_pem(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def load_signer(path: Path) -> Signer:
@@ -69,21 +100,80 @@ def _read(path: Path, parse: Callable[[bytes], T]) -> T:
         raise NotTrusted(f"{path}: {error}") from error
 
 
+def manifests(folder: Path, clusters: Iterable[str]) -> str:
+    """The Secrets and ConfigMaps that bring each process its own private file, and the public files that it believes.
+
+    Raises NotTrusted when a file is missing.
+    """
+    bot = believed(folder, "bot")
+    workers = {
+        cluster: [*believed(folder, f"look-{cluster}"), *believed(folder, f"act-{cluster}")] for cluster in clusters
+    }
+    heard = [file for files in workers.values() for file in files]
+    parts = [("where the bot runs", [_object("Secret", "netdiag-bot-keys", [folder / "bot.key", *bot, *heard])])]
+    for cluster, callers in workers.items():
+        look, act = f"look-{cluster}", f"act-{cluster}"
+        objects = [
+            _object("Secret", "netdiag-look-keys", [folder / f"{look}.key", *bot]),
+            _object("Secret", "netdiag-change-keys", [folder / f"{act}.key", *bot]),
+            _object("ConfigMap", "netdiag-callers", callers),
+        ]
+        parts.append((f"in the cluster {cluster}", objects))
+    return "".join(f"---\n# {where}\n{yaml.safe_dump(one)}" for where, objects in parts for one in objects)
+
+
+def _object(kind: str, name: str, files: Iterable[Path]) -> dict[str, Any]:
+    field = "stringData" if kind == "Secret" else "data"
+    texts = {path.name: _read(path, bytes.decode) for path in files}
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, field: texts}
+
+
+FOLDER = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+CLUSTERS = click.option(
+    "--cluster", "clusters", multiple=True, required=True, help="A cluster's name; may be given repeatedly."
+)
+PRINT = click.option("--print", "shown", is_flag=True, help="Print the Kubernetes objects, private keys included.")
+
+
 @click.group()
 def command() -> None:
-    """Make the keys of bot and workers."""
+    """Make, replace and hand out the keys of bot and workers."""
 
 
 @command.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--cluster", "clusters", multiple=True, required=True, help="A cluster's name; may be given repeatedly.")
-def init(folder: Path, clusters: tuple[str, ...]) -> None:
+@FOLDER
+@CLUSTERS
+@PRINT
+def init(folder: Path, clusters: tuple[str, ...], shown: bool) -> None:
     """Make the keys in FOLDER for the bot and the workers of each cluster; existing ones are kept."""
+    _say(folder, clusters, _writing(folder, lambda: generate(folder, clusters)), shown=shown)
+
+
+@command.command("rotate")
+@FOLDER
+@CLUSTERS
+@PRINT
+def rotate_command(folder: Path, clusters: tuple[str, ...], shown: bool) -> None:
+    """Replace the keys in FOLDER; the old public files stay, and are believed until you delete them.
+
+    Bring the objects to the clusters, then restart agents, workers and bot, in this order. Keep bot-*.pub for as long
+    as you keep the audit that they verify.
+    """
+    _say(folder, clusters, _writing(folder, lambda: rotate(folder, clusters)), shown=shown)
+
+
+def _writing(folder: Path, work: Callable[[], list[str]]) -> list[str]:
     try:
-        made = generate(folder, clusters)
+        return work()
     except OSError as error:
         raise TypedWrongly(f"cannot write keys to {folder}: {error.strerror}") from error
+
+
+def _say(folder: Path, clusters: Iterable[str], made: list[str], *, shown: bool) -> None:
+    # With --print, standard output is for `kubectl apply -f -` alone.
     for name in made:
-        click.echo(f"{folder / name}.key")
+        click.echo(f"{folder / name}.key", err=shown)
     if not made:
-        click.echo("all keys were there already")
+        click.echo("all keys were there already", err=shown)
+    if shown:
+        click.echo(manifests(folder, clusters), nl=False)

@@ -23,7 +23,7 @@ from workers.collect.cluster.api import Api
 from workers.core import wire
 from workers.core.errors import TypedWrongly
 from workers.core.tokens import Signer
-from workers.keys import load_keyring, load_signer
+from workers.keys import believed, load_keyring, load_signer
 from workers.leases import Leases
 from workers.outlet import Outlet, connect
 from workers.release import RELEASE
@@ -98,7 +98,7 @@ def command(role: Role, cluster: str, alive: Path | None) -> None:
     """The cluster side: looks, or changes what was approved."""
     _log_lines()
     settings = read_settings(os.environ)
-    bot_keys = load_keyring([settings.keys_dir / "bot.pub"])
+    bot_keys = load_keyring(believed(settings.keys_dir, "bot"))
     signer = load_signer(settings.keys_dir / f"{PREFIX[role]}-{cluster}.key")
     world = open_world(settings, role, signer)
     catalogue.load()  # a wrong declaration stops the worker now, not its first task

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from workers.cli import main
 from workers.core.errors import NotTrusted
-from workers.keys import generate, load_keyring, load_signer
+from workers.keys import believed, generate, load_keyring, load_signer, rotate
 
 NOW = 1_800_000_000.0
 
@@ -72,3 +73,50 @@ def test_a_folder_that_cannot_be_written_is_typed_wrongly(tmp_path: Path) -> Non
     said = CliRunner().invoke(main, ["keys", "init", str(tmp_path / "file" / "keys"), "--cluster", "lab"])
     assert said.exit_code == 2
     assert "Traceback" not in said.output
+
+
+def test_a_rotated_key_signs_anew_and_what_it_signed_stays_believed(tmp_path: Path) -> None:
+    """Old and new are believed until the old public file is deleted; then the new one alone."""
+    generate(tmp_path, ["lab"])
+    old = load_signer(tmp_path / "bot.key")
+    rotate(tmp_path, ["lab"])
+    new = load_signer(tmp_path / "bot.key")
+    tokens = [signer.token("task", {}, now=NOW, ttl=9) for signer in (old, new)]
+    ring = load_keyring(believed(tmp_path, "bot"))
+    assert [ring.claims("task", token, now=NOW)["exp"] for token in tokens] == [NOW + 9, NOW + 9]
+    assert (tmp_path / "bot.key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / f"bot-{old.kid}.pub").unlink()
+    ring = load_keyring(believed(tmp_path, "bot"))
+    assert ring.claims("task", tokens[1], now=NOW)
+    with pytest.raises(NotTrusted):
+        ring.claims("task", tokens[0], now=NOW)
+
+
+def test_each_process_gets_its_own_private_file_alone(tmp_path: Path) -> None:
+    """What `--print` prints can be applied; after a rotation every public file is there twice."""
+    said = CliRunner().invoke(main, ["keys", "init", str(tmp_path), "--cluster", "lab", "--print"])
+    objects = {one["metadata"]["name"]: one for one in yaml.safe_load_all(said.stdout)}
+    private = {
+        name: [file for file in one.get("stringData", one.get("data")) if file.endswith(".key")]
+        for name, one in objects.items()
+    }
+    assert private == {
+        "netdiag-bot-keys": ["bot.key"],
+        "netdiag-look-keys": ["look-lab.key"],
+        "netdiag-change-keys": ["act-lab.key"],
+        "netdiag-callers": [],
+    }
+    said = CliRunner().invoke(main, ["keys", "rotate", str(tmp_path), "--cluster", "lab", "--print"])
+    rotated = {one["metadata"]["name"]: one for one in yaml.safe_load_all(said.stdout)}
+    assert len(rotated["netdiag-callers"]["data"]) == 4
+    assert set(objects["netdiag-callers"]["data"].values()) < set(rotated["netdiag-callers"]["data"].values())
+
+
+def test_what_is_not_there_cannot_be_rotated(tmp_path: Path) -> None:
+    """A folder without keys, or a cluster that was misspelt: nothing is replaced."""
+    generate(tmp_path, ["lab"])
+    before = (tmp_path / "bot.key").read_bytes()
+    said = CliRunner().invoke(main, ["keys", "rotate", str(tmp_path), "--cluster", "lba"])
+    assert said.exit_code == 4
+    assert "look-lba.key" in said.output
+    assert (tmp_path / "bot.key").read_bytes() == before

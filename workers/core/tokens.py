@@ -32,6 +32,9 @@ def public_bytes(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
+KID = "[0-9a-f]" * 16  # a key id in a file's name: `look-a-<kid>.pub` is an old key of a, not the cluster `a-...`
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """A public key's id: the first 16 hex digits of the SHA-256 over its raw bytes."""
     return hashlib.sha256(public_bytes(key)).hexdigest()[:16]
