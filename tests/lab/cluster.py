@@ -83,8 +83,7 @@ class Lab:
             truth.close()
         if self._control:
             await nodes.destroy(self.nodes, self.client)
-        if root := os.environ.pop(cgroups.ENVIRONMENT, None):
-            cgroups.remove_tree(Path(root))
+        cgroups.remove_roots()
         shutil.rmtree(self.state, ignore_errors=True)
 
     def _choose_iptables(self) -> None:
@@ -114,8 +113,7 @@ class Lab:
         }
         path = self.state / "kubelet.json"
         path.write_text(json.dumps(settings))
-        if root := cgroups.create_root():
-            os.environ[cgroups.ENVIRONMENT] = str(root)
+        cgroups.create_roots()
         self._processes.start("kubelet", [sys.executable, "-m", "tests.lab.kubelet", str(path)])
 
     @property
