@@ -40,7 +40,7 @@ class Api:
 
     def _new_session(self) -> aiohttp.ClientSession:
         # The lab's addresses are never to be reached by a proxy: trust_env stays off.
-        connector = aiohttp.TCPConnector(ssl=self._tls)
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)  # a kubelet's watches hold many connections
         return aiohttp.ClientSession(self.server, headers=self._headers, connector=connector)
 
     async def call(self, method: str, path: str, body: Any = None, *, kind: str = "application/json") -> Any:

@@ -136,11 +136,14 @@ def _binaries() -> None:
         _call(str(path), *VERSION.get(name, ("--version",)))
 
 
-def _cgroup() -> None:
-    root = cgroups.create_root()
-    if root is None:
-        raise MissingError("there is no cgroup v2 hierarchy that can be written to")
-    cgroups.remove_tree(root)
+def _group(what: str) -> Callable[[], None]:
+    def attempt() -> None:
+        can = cgroups.create_roots()
+        cgroups.remove_roots()
+        if what not in can:
+            raise MissingError("no hierarchy of control groups that can be written to has it")
+
+    return attempt
 
 
 CAPABILITIES = (
@@ -156,7 +159,9 @@ CAPABILITIES = (
     Capability("tbf qdisc", _tbf, "the kernel's sch_tbf", core=False),
     Capability("UDP conntrack", _udp_conntrack, "Debian packages conntrack, iptables; nf_conntrack"),
     Capability("Kubernetes and CoreDNS", _binaries, "python -m tests.lab build"),
-    Capability("cgroup v2", _cgroup, "a hierarchy that root may write to", core=False),
+    Capability("cgroup v2", _group("v2"), "a hierarchy that root may write to", core=False),
+    Capability("CPU limits", _group("cpu"), "the cpu controller, of cgroup v2 or v1", core=False),
+    Capability("memory limits", _group("memory"), "the memory controller, of cgroup v2 or v1", core=False),
 )
 
 

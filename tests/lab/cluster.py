@@ -84,8 +84,7 @@ class Lab:
             truth.close()
         if self._control:
             await nodes.destroy(self.nodes, self.client)
-        if root := os.environ.pop(cgroups.ENVIRONMENT, None):
-            cgroups.remove_tree(Path(root))
+        cgroups.remove_roots()
         shutil.rmtree(self.state, ignore_errors=True)
 
     async def _make_network(self) -> None:
@@ -110,8 +109,7 @@ class Lab:
         }
         path = self.state / "kubelet.json"
         path.write_text(json.dumps(settings))
-        if root := cgroups.create_root():
-            os.environ[cgroups.ENVIRONMENT] = str(root)
+        cgroups.create_roots()
         self._processes.start("kubelet", [sys.executable, "-m", "tests.lab.kubelet", str(path)])
 
     @property

@@ -83,6 +83,7 @@ class ControlPlane:
                 "--authorization-mode=Node,RBAC",
                 "--enable-admission-plugins=NodeRestriction",
                 "--allow-privileged=true",
+                "--kubelet-preferred-address-types=InternalIP",  # the nodes' names are in no DNS
             ],
         )
 

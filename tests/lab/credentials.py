@@ -43,6 +43,17 @@ def write_pki(folder: Path, addresses: list[str]) -> None:
     _write_key(folder / "sa.key", accounts)
 
 
+def self_signed(folder: Path, name: str) -> tuple[Path, Path]:
+    """A new certificate that nobody vouches for, and its key, in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    paths = folder / f"{name}.crt", folder / f"{name}.key"
+    paths[0].write_bytes(_pem(_builder(subject, subject, key.public_key()).sign(key, hashes.SHA256())))
+    _write_key(paths[1], key)
+    return paths
+
+
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     now = dt.datetime.now(tz=dt.UTC)
     return (

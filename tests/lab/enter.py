@@ -1,8 +1,8 @@
 """Becomes a container's process: joins a network namespace, mounts the volumes where the pod wants them, and executes.
 
 Run as a script of its own (`python -I -S enter.py SPEC`), so that it starts in a few milliseconds and needs nothing
-but the standard library. SPEC is JSON: network (path), mounts ([source, target, readonly]), cgroup (path or empty),
-argv, env.
+but the standard library. SPEC is JSON: network (path), mounts ([source, target, readonly]), cgroups (paths), argv,
+env, started (a file descriptor that is closed by the execution: whoever reads its other end knows of it).
 """
 
 import contextlib
@@ -99,11 +99,12 @@ def mount_volume(source: Path, target: Path, *, readonly: bool) -> None:
 def main() -> None:
     """Become the container."""
     spec = json.loads(sys.argv[1])
-    if spec["cgroup"]:
-        join_group(Path(spec["cgroup"]))
+    for group in spec["cgroups"]:
+        join_group(Path(group))
     join(spec["network"])
     for source, target, readonly in sorted(spec["mounts"], key=lambda item: item[1]):
         mount_volume(Path(source), Path(target), readonly=readonly)
+    os.set_inheritable(spec["started"], False)
     os.execvpe(spec["argv"][0], spec["argv"], spec["env"])  # noqa: S606 - an argv list; a shell is what we do not want
 
 

@@ -2,7 +2,7 @@
 
 It stands outside the nodes' networks and speaks to the API server under each node's own name, so that a node whose
 network is cut still has its pods started and stopped: what the lab breaks is the node's network, not its kubelet.
-Pods always restart (restartPolicy Always); there are no init containers, no images and no limits.
+Pods always restart (restartPolicy Always); there are no images.
 """
 
 import asyncio
@@ -12,12 +12,15 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from tests.lab import probes
+from tests.lab import dns, log_server, probes
 from tests.lab.api import Api
+from tests.lab.changes import Changes
 from tests.lab.context import NodeContext
+from tests.lab.events import Recorder
 from tests.lab.nodes import Node
 from tests.lab.pods import AWAY, Pod
 from tests.lab.sandbox import Addresses
@@ -33,7 +36,7 @@ class NodePods:
 
     async def follow(self) -> None:
         """Do what the API server says, for ever."""
-        async with self._context.api:
+        async with self._context.api, self._surroundings():
             while True:
                 try:
                     await self._follow_once()
@@ -42,6 +45,21 @@ class NodePods:
                 except Exception:  # noqa: BLE001 a watch that is cut in the midst of a line must not end the node
                     traceback.print_exc()
                 await asyncio.sleep(0.3)
+
+    @contextlib.asynccontextmanager
+    async def _surroundings(self) -> AsyncIterator[None]:
+        """Its events are delivered and its logs are served meanwhile."""
+        delivering = asyncio.create_task(self._context.recorder.deliver())
+        server = await log_server.serve(self._context, self.find)
+        try:
+            yield
+        finally:
+            delivering.cancel()
+            await server.cleanup()
+
+    def find(self, namespace: str, name: str) -> Pod | None:
+        """The pod of that name, of which a deleted one may still be ending."""
+        return next((pod for pod in reversed(self._pods.values()) if pod.name == (namespace, name)), None)
 
     async def _follow_once(self) -> None:
         query = f"fieldSelector=spec.nodeName%3D{self._context.node.name}"
@@ -94,12 +112,15 @@ def contexts(settings: dict[str, Any]) -> list[NodeContext]:
     made = []
     for item in settings["nodes"]:
         node = Node(**item["node"])
+        api = Api(settings["server"], Path(settings["ca_file"]), item["token"])
         made.append(
             NodeContext(
                 node=node,
-                api=Api(settings["server"], Path(settings["ca_file"]), item["token"]),
+                api=api,
                 prober=probes.executor(node.name),
                 addresses=Addresses(node.pod_prefix),
+                recorder=Recorder(api, node.name),
+                changes=Changes(api),
                 binaries=Path(settings["binaries"]),
                 state=Path(settings["state"]),
                 logs=Path(settings["logs"]),
@@ -109,9 +130,19 @@ def contexts(settings: dict[str, Any]) -> list[NodeContext]:
     return made
 
 
+def write_etc(context: NodeContext) -> None:
+    """The node's own files of /etc; the machine's could name a resolver that is none of the lab's business."""
+    context.etc.mkdir(parents=True, exist_ok=True)
+    (context.etc / "resolv.conf").write_text(dns.NODE_RESOLV_CONF)
+    (context.etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+
+
 async def serve(settings: dict[str, Any]) -> None:
     """Run until SIGTERM; then end all pods."""
-    nodes = [NodePods(context) for context in contexts(settings)]
+    known = contexts(settings)
+    for context in known:
+        write_etc(context)
+    nodes = [NodePods(context) for context in known]
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(node.follow()) for node in nodes]
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)

@@ -69,6 +69,7 @@ async def register(api: Api, node: Node) -> None:
         "capacity": room,
         "allocatable": room,
         "nodeInfo": _node_info(),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},  # log_server.PORT
     }
     await api.call("PATCH", f"{path}/status", {"status": status}, kind=MERGE)
 
