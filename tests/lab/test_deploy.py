@@ -24,7 +24,7 @@ ABOUT_ONESELF = {"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsub
 
 def rendered(overlay: str) -> dict[tuple[str, str], Any]:
     """What the lab's own kubectl makes of an overlay: (kind, name) -> object."""
-    argv = [str(build.binaries() / "kubectl"), "kustomize", str(ROOT / "deploy" / "overlays" / overlay)]
+    argv = [str(build.binaries()["kubectl"]), "kustomize", str(ROOT / "deploy" / "overlays" / overlay)]
     text = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=30).stdout
     return {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(text)}
 
