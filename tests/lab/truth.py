@@ -25,7 +25,7 @@ THREADS = 24  # most of them wait for what never comes
 NEW = re.compile(r"\[NEW\] (tcp|udp) (.*)")
 PAIR = re.compile(r"\b(src|dst|sport|dport)=(\S+)")
 # xtables-monitor prints the rule as iptables-save does, behind table, chain, place and verdict.
-TRACED = re.compile(r"TRACE: \d+ (?P<id>\w+) (?P<table>\w+):(?P<chain>\S+?):(?P<kind>rule|return|policy):(?P<rest>.*)")
+TRACED = re.compile(r"\s*TRACE: \d+ \w+ (?P<table>\w+):(?P<chain>\S+?):(?P<kind>rule|return|policy):(?P<rest>.*)")
 RULE = re.compile(r"(?P<place>0x[0-9a-f]+):(?P<verdict>[^ ]+)\s+(?:-4 )?(?:-t \w+ )?(?P<rule>-A .*)")
 LISTEN_SECONDS, LAG = 60, 0.25
 
@@ -171,15 +171,20 @@ async def trace(machine: Machine, protocol: str, source_port: int) -> AsyncItera
 
 
 def traced(text: str) -> list[Hit]:
-    """The rules of the first packet that xtables-monitor tells of, in their order."""
+    """The rules of a connection's first packet as xtables-monitor tells of them, in their order.
+
+    It ends where a packet acknowledges something. The id that the kernel gives a packet is no help: it is another one
+    behind a bridge, and comes again with later packets.
+    """
     found: list[Hit] = []
-    first = ""
-    for match in map(TRACED.search, text.splitlines()):
-        if match is None or match["id"] != (first := first or match["id"]):
-            continue
-        if match["kind"] == "rule" and (rule := RULE.match(match["rest"])):
+    for line in text.splitlines():
+        if line.startswith("PACKET:") and " ACK" in line:
+            break
+        match = TRACED.match(line)
+        rule = match and RULE.match(match["rest"])
+        if match and rule:
             found.append(Hit(match["table"], match["chain"], rule["verdict"], rule["rule"].strip()))
-        elif match["kind"] == "policy":
+        elif match and match["kind"] == "policy":
             found.append(Hit(match["table"], match["chain"], match["rest"].split()[0], ""))
     return found
 
