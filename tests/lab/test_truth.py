@@ -87,11 +87,6 @@ def _heard(result: flows.Result) -> flows.Result:
 @pytest.mark.parametrize("served", ["nft"], indirect=True)
 async def test_a_trace_names_the_rule_that_the_model_names(served: Lab) -> None:
     """For what is rejected, dropped and translated; iptables over nft only: legacy's traces are not heard here."""
-<<<<<<< HEAD
-    if served.cell.backend != "nft":
-        pytest.skip("xtables-monitor hears traces of nf_tables only")
-=======
->>>>>>> part-truth
     node = served.nodes["node-1"]
     wanted = {
         "pod to web ClusterIP",
