@@ -288,7 +288,7 @@ async def test_no_ready_endpoints_is_as_it_should_be() -> None:
     said = await said_of(World(service=OLD))
     assert said.healthy == (
         "node rules agree with the EndpointSlices on 2 of 2 nodes",
-        "checkout has no ready endpoints; its rules reject on every node as they should",
+        "nothing behind checkout is ready to be led to; its rules reject on every node as they should",
     )
 
 

@@ -152,7 +152,9 @@ def _proven(service: ServiceView, judged: list[Judged]) -> tuple[str, ...]:
     lines = [f"node rules agree with the EndpointSlices on {len(right)} of {len(seen)} nodes"]
     fates = {led.fate for one in right for _, led in one.compared.led}
     if not any(way.endpoints for one in seen for way in one.ways) and fates <= {"reject", "drop"}:
-        lines.append(f"{service.name} has no ready endpoints; its rules reject on every node as they should")
+        lines.append(
+            f"nothing behind {service.name} is ready to be led to; its rules reject on every node as they should"
+        )
     return tuple(lines)
 
 
