@@ -82,6 +82,7 @@ def test_this_installation_is_declared_rightly() -> None:
         "kube-proxy.api-reach",
         "kube-proxy.stale-rules",
         "service.ready-endpoints",
+        "service.target-ports",
     ]
     assert {fault for one in known.checks.values() for fault in one.faults} == set(known.faults)
     assert known.checks_for("help") == ()
