@@ -1,12 +1,14 @@
 """A shell in the lab, for an engineer who wants to see with their own tools what is broken."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
 
 from tests.lab.cell import Cell
 from tests.lab.cluster import Lab
+from tests.lab.processes import LabError
 
 WELCOME = """
 {state}
@@ -21,7 +23,7 @@ Leave with `exit`; nothing stays behind.
 async def shell(fault: str | None, cell: Cell) -> int:
     """Start the lab, break it if asked to, and hand it over. The shell's exit code."""
     async with Lab(cell=cell) as lab:
-        state = f"A healthy cluster ({cell}), started in {lab.started_in:.0f} s."
+        state, injected = f"A healthy cluster ({cell}), started in {lab.started_in:.0f} s.", None
         if fault:
             injected = lab.fault(fault)
             await injected.inject()
@@ -30,7 +32,11 @@ async def shell(fault: str | None, cell: Cell) -> int:
         print(WELCOME.format(state=state, url=url, logs=lab.logs), flush=True)
         argv = ["bash", "--rcfile", str(_rc(lab, fault)), "-i"]
         process = await asyncio.create_subprocess_exec(*argv)
-        return await process.wait()
+        code = await process.wait()
+        if injected:
+            with contextlib.suppress(LabError):  # whoever played may have left nothing to undo
+                await injected.undo()
+        return code
 
 
 def _rc(lab: Lab, fault: str | None) -> Path:

@@ -52,9 +52,13 @@ class Injected:
         """Break the lab; returns when it is broken."""
         await self._stack.enter_async_context(self.fault.broken(self.lab))
 
+    async def undo(self) -> None:
+        """Take back what was broken; the lab may need a moment more."""
+        await self._stack.aclose()
+
     async def recover(self) -> None:
         """Undo it; returns when the lab is healthy again."""
-        await self._stack.aclose()
+        await self.undo()
         await self.lab.healthy()
 
 

@@ -15,12 +15,12 @@ NODE = "node-2"
 
 @asynccontextmanager
 async def broken(lab: Lab) -> AsyncIterator[None]:
-    """A server that does not accept at all, with its queue of five filled."""
+    """A server that does not accept at all, with its queue filled: a backlog of five holds six."""
     async with (
         everywhere(lab) as pods,
         pod(lab, NODE, "checkout") as slow,
         stopped(slow.pids(Path(sys.executable).name)),
-        held(pods["node-1"], slow.address, PORT, 8),
+        held(pods["node-1"], slow.address, PORT, 6),
     ):
         await until_gets(lab, pods["node-1"], slow.address, PORT, "timeout")
         yield
