@@ -60,3 +60,10 @@ def test_netem_is_seen_in_its_queue() -> None:
     text = recorded("netem")
     assert "delay 100ms" in text.every("tc -s qdisc")[0]
     assert int(re.findall(r"loss 20%\n Sent .*\(dropped (\d+)", text.every("inside server tc")[0])[0]) > 0
+
+
+def test_a_lost_race_is_counted() -> None:
+    """insert_failed and drop rise together, as for any entry that could not be inserted."""
+    said = recorded("snat_race").every("conntrack -S")[-1]
+    assert sum(map(int, re.findall(r" insert_failed=(\d+)", said))) > 0
+    assert sum(map(int, re.findall(r" drop=(\d+)", said))) > 0
