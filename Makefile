@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup check test demo demo-check bench lab
+.PHONY: help setup check test demo demo-check bench lab lab-vm
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | sort | column -t -s $$'\t'
@@ -42,3 +42,7 @@ bench: setup  ## speed as ratios: ack, first progress, verdict
 lab: setup  ## a real cluster in network namespaces to play in (root)
 	$(BIN)/python -m tests.lab build
 	$(BIN)/python -m tests.lab shell
+
+lab-vm: setup  ## what the lab's kernel may lack (IPVS, netem, host-wide limits), shown on Debian's kernel in QEMU
+	@tests/packages vm
+	$(BIN)/python -m tests.lab_vm
