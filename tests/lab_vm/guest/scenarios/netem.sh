@@ -6,7 +6,7 @@ dd if=/dev/zero of=/www/server/big bs=1024 count=1024 2>/dev/null
 
 fetch() { inside client timeout 40 wget -q -O /dev/null http://10.2.0.2/big; }
 average() { sed -n 's|.*= [0-9.]*/\([0-9]*\)[0-9.]*/.*|\1|p' /run/ping; } # milliseconds
-lost() { sed -n 's/.* \([0-9]*\)% packet loss/\1/p' /run/ping; }
+lost() { sed -n 's/.* \([0-9]*\)% packet loss.*/\1/p' /run/ping; }
 pinged() { inside client ping -q "$@" 10.2.0.2 | tee /run/ping; }
 retransmitted() { inside server awk '/^Tcp: [0-9]/ {print $13}' /proc/net/snmp; } # RetransSegs; the server sends the data
 
