@@ -24,7 +24,7 @@ check: setup  ## format, lint, types, contracts, unit tests: the inner loop, und
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not service and not page and not kernel and not lab"
+	$(BIN)/pytest -q -n 2 -m "not service and not page and not kernel and not lab and not alone"
 
 test: setup  ## every test this machine can run; says what is missing for the others
 	@tests/packages test

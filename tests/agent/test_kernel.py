@@ -118,7 +118,8 @@ async def test_kube_proxy_in_all_its_states() -> None:
     assert (seen["none"]["pid"], seen["none"]["healthz"]["state"]) == (0, "refused")
     assert seen["elsewhere"]["pid"] == 0
     ours = seen["ours"]
-    assert (ours["pid"], ours["state"], ours["server"]) == (ours["right"], "S", "https://10.9.9.9:6443")
+    assert (ours["pid"], ours["server"]) == (ours["right"], "https://10.9.9.9:6443")
+    assert ours["state"] in {"S", "R"}  # it waits, or is just being woken on a busy machine; it is not stopped
     assert (ours["healthz"]["status"], ours["metrics"]["status"], ours["mode"]) == (200, 200, "iptables")
     assert ours["values"] == {"kubeproxy_sync_proxy_rules_last_timestamp_seconds": 1.7e9}
     stopped = seen["stopped"]

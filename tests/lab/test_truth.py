@@ -11,7 +11,7 @@ from tests.lab.cell import Cell
 from tests.lab.cluster import Lab
 from workers.analysis.datapath.path import Fate
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["iptables-nft", "iptables-legacy"])

@@ -16,7 +16,7 @@ SEED = 20261124
 def binary() -> Path:
     """The lab's CoreDNS; the test is skipped where the lab has none."""
     try:
-        found = build.binaries() / "coredns"
+        found = build.binaries()["coredns"]
     except build.CannotBuildError as error:
         pytest.skip(str(error))
     if not found.exists():
