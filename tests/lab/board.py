@@ -44,7 +44,9 @@ def judge(fault: LabFault, run: wire.RunDone, cell: str) -> Row:
     named = tuple(one.id for one in findings)
     mine = next((one for one in findings if one.id == fault.id), None)
     folded = tuple(one.id for one in run.report.folded)
-    why = [f"{one} is not folded under it" for one in fault.folded if not (mine and one in mine.explains)]
+    # No check reads nftables mode's rules, so what is wrong with them cannot be folded under its cause there.
+    symptoms = () if cell.startswith("nftables/") else fault.folded
+    why = [f"{one} is not folded under it" for one in symptoms if not (mine and one in mine.explains)]
     return Row(
         id=fault.id,
         cell=cell,
@@ -86,8 +88,10 @@ def look(run: wire.RunDone, cell: Cell, when: str) -> Healthy:
     # No check reads nftables mode's rules: that they are unknown is the truth there.
     right = {"healthy", "unknown"} if cell.mode == "nftables" else {"healthy"}
     alarms = found or (() if run.report.verdict in right else (run.report.verdict,))
-    unknown = "; ".join(f"{one.what}: {one.reason}" for one in run.report.unknown)
-    return Healthy(str(cell), when, run.report.verdict, alarms, unknown)
+    unknown = [f"{one.what}: {one.reason}" for one in run.report.unknown]
+    if len(unknown) > 1:
+        unknown = [unknown[0], f"and {len(unknown) - 1} more"]
+    return Healthy(str(cell), when, run.report.verdict, alarms, "; ".join(unknown))
 
 
 @dataclasses.dataclass(frozen=True)
