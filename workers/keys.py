@@ -156,8 +156,9 @@ def init(folder: Path, clusters: tuple[str, ...], shown: bool) -> None:
 def rotate_command(folder: Path, clusters: tuple[str, ...], shown: bool) -> None:
     """Replace the keys in FOLDER; the old public files stay, and are believed until you delete them.
 
-    Bring the objects to the clusters, then restart agents, workers and bot, in this order. Keep bot-*.pub for as long
-    as you keep the audit that they verify.
+    Bring the objects to the clusters. Restart the agents; stop the workers; restart the bot; start the workers: a
+    bot that does not know a worker's new key yet does not believe what it says, and would drop it. What is asked
+    meanwhile waits. Keep bot-*.pub for as long as you keep the audit that they verify.
     """
     _say(folder, clusters, _writing(folder, lambda: rotate(folder, clusters)), shown=shown)
 

@@ -68,15 +68,18 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the schema to this release's. Raises LedgerAway; TypedWrongly when a newer release has been here."""
-        config = alembic.config.Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config = _alembic()
 
         def work(connection: Connection) -> None:
-            _need_known(connection, config)
+            _schema(connection, config)
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 
         self.write_now(work)
+
+    def schema(self) -> str:
+        """The schema's revision; empty while there is none. Raises as `migrate`, and changes nothing."""
+        return self.read_now(lambda connection: _schema(connection, _alembic()))
 
     def close(self) -> None:
         """Wait for what is being written, and let go of the database."""
@@ -97,7 +100,13 @@ class Ledger:
             raise LedgerAway(f"the ledger does not answer: {type(words).__name__}: {words}") from error
 
 
-def _need_known(connection: Connection, config: alembic.config.Config) -> None:
+def _alembic() -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _schema(connection: Connection, config: alembic.config.Config) -> str:
     there = MigrationContext.configure(connection).get_current_revision()
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     if there and there not in known:
@@ -105,6 +114,7 @@ def _need_known(connection: Connection, config: alembic.config.Config) -> None:
             f"NETDIAG_DATABASE_URL: the ledger has the schema {there} of a newer netdiag, and this release knows up to"
             f" {max(known)}. Start the newer release, or restore the ledger's copy from before the upgrade."
         )
+    return there or ""
 
 
 def open_ledger(url: str) -> Ledger:

@@ -133,5 +133,5 @@ async def test_a_database_of_a_newer_release_and_keys_that_do_not_belong_togethe
     keys.generate(tmp_path / "others", ["lab"])
     (given.keys_dir / "bot.pub").write_bytes((tmp_path / "others" / "bot.pub").read_bytes())
     said = await ask(given)
-    assert "9999 was made by a newer release" in said["ledger"].said
+    assert "the schema 9999 of a newer netdiag" in said["ledger"].said
     assert "is not the public half" in said["keys"].said

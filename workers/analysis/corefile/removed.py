@@ -1,7 +1,7 @@
 """Which plugins and options did CoreDNS know once, since when does it refuse them, and what took their place?
 
-That CoreDNS 1.14.7 refuses them was tried; the versions are those of coredns/corefile-migration as far as known there,
-and are said for orientation only: no judgement hangs on them.
+That CoreDNS 1.14.7 refuses or ignores them was tried with the binary. Since when is said for orientation only and was
+not checked against release notes: no judgement hangs on it.
 """
 
 PLUGINS = {
